@@ -1,0 +1,1 @@
+"""What is measured: pure functions first, then a torchmetrics.Metric around them."""

@@ -1,0 +1,246 @@
+"""Pure functions between pieces and time grids: notes to steps and back, full bars, what sounds."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from partimento.errors import UserError
+from partimento.music import DEFAULT_VELOCITY, Piece, lay_bars
+
+
+class GridNotes(NamedTuple):
+    """The notes of a piece on a grid, ordered by part and onset; every field has shape `(notes,)`.
+
+    Attributes:
+        order: Index of each note in the piece.
+        start: First step of the note.
+        stop: Step after its last one.
+        kept: False where a nearer note takes the same step of the same part.
+        trimmed: True where the note is cut short by the next of its part.
+        overlap: Ticks for which the note sounds on under the next of its part.
+    """
+
+    order: np.ndarray
+    start: np.ndarray
+    stop: np.ndarray
+    kept: np.ndarray
+    trimmed: np.ndarray
+    overlap: np.ndarray
+
+    def simultaneous(self, piece: Piece, steps_per_quarter: int) -> np.ndarray:
+        """True for a note that sounds together with the next of its part for a step or longer."""
+        part, onset = piece.part[self.order], piece.onset[self.order]
+        chord = (np.diff(part, append=-1) == 0) & (np.diff(onset, append=-1) == 0)
+        return chord | (self.overlap * steps_per_quarter >= piece.resolution)
+
+
+def grid_steps(piece: Piece, steps_per_quarter: int) -> int:
+    """Return the number of grid steps that hold the whole piece; the last may be incomplete."""
+    last = int((piece.onset + piece.duration).max()) if len(piece) else 0
+    return -(-max(piece.end, last) * steps_per_quarter // piece.resolution)
+
+
+def grid_notes(piece: Piece, steps_per_quarter: int) -> GridNotes:
+    """Place the notes of a piece on a grid of `steps_per_quarter` steps to the quarter note.
+
+    Onsets and ends go to the nearest step (halves go up), the end of the piece to that of the grid,
+    and a note lasts at least one step. Of several notes of one part that fall on one step, the one
+    nearest to it is kept; of equally near ones the first.
+    """
+    order = np.argsort(piece.part, kind="stable")
+    part, onset = piece.part[order], piece.onset[order].astype(np.int64)
+    end = onset + piece.duration[order]
+    steps = grid_steps(piece, steps_per_quarter)
+    start = np.minimum(_nearest_step(onset, piece.resolution, steps_per_quarter), steps - 1)
+    nearest = _nearest_step(end, piece.resolution, steps_per_quarter)
+    stop = np.maximum(np.where(end >= piece.end, steps, nearest), start + 1)
+
+    same_part = part[1:] == part[:-1]
+    overlap = np.zeros_like(end)
+    overlap[:-1] = np.where(same_part, np.maximum(end[:-1] - onset[1:], 0), 0)
+
+    kept = np.zeros(len(order), dtype=bool)
+    error = np.abs(onset * steps_per_quarter - start * piece.resolution)
+    ranked = np.lexsort((error, part * steps + start))
+    kept[ranked[np.unique((part * steps + start)[ranked], return_index=True)[1]]] = True
+
+    index = np.flatnonzero(kept)
+    following = np.full(len(order), steps)
+    neighbours = part[index[1:]] == part[index[:-1]]
+    following[index[:-1]] = np.where(neighbours, start[index[1:]], steps)
+    trimmed = kept & (stop > following)
+    return GridNotes(order, start, np.minimum(stop, following), kept, trimmed, overlap)
+
+
+def _nearest_step(ticks: np.ndarray, resolution: int, steps_per_quarter: int) -> np.ndarray:
+    return (2 * ticks * steps_per_quarter + resolution) // (2 * resolution)
+
+
+def full_bars(piece: Piece, beats: int = 4, beat_type: int = 4) -> list[list[int]]:
+    """Return the onsets (ticks) of the full bars in a metre, one list per unbroken run of them.
+
+    A full bar goes from one bar line to another at the distance that the metre says. Bar lines
+    inside it do no harm: in most chorales repeat signs divide a bar into three beats and an upbeat.
+    A pick-up, a bar of another metre or of another length ends a run. A piece without bar lines
+    counts as full bars from its beginning.
+    """
+    bars = piece.bars or lay_bars([(0, beats, beat_type)], piece.end, piece.resolution)
+    index_of = {bar.onset: index for index, bar in enumerate(bars)} | {piece.end: len(bars)}
+    in_metre = [(bar.beats, bar.beat_type) == (beats, beat_type) for bar in bars]
+    length, odd = divmod(4 * piece.resolution * beats, beat_type)
+    runs: list[list[int]] = [[]]
+    index = 1 if piece.pickup else 0
+    while index < len(bars) and not odd:
+        following = index_of.get(bars[index].onset + length)
+        if following is not None and all(in_metre[index:following]):
+            runs[-1].append(bars[index].onset)
+            index = following
+        else:
+            runs.append([])
+            index += 1
+    return [run for run in runs if run]
+
+
+def rescaled(piece: Piece, factor: int) -> Piece:
+    """Return the same music with `factor` times as many ticks to the quarter note."""
+
+    def scaled(marks: Sequence[Any]) -> tuple[Any, ...]:
+        return tuple(mark._replace(onset=mark.onset * factor) for mark in marks)
+
+    return dataclasses.replace(
+        piece,
+        resolution=piece.resolution * factor,
+        onset=piece.onset * factor,
+        duration=piece.duration * factor,
+        end=piece.end * factor,
+        bars=scaled(piece.bars),
+        keys=scaled(piece.keys),
+        tempos=scaled(piece.tempos),
+        chords=tuple(c._replace(duration=c.duration * factor) for c in scaled(piece.chords)),
+    )
+
+
+def refined(piece: Piece, steps: np.ndarray, steps_per_quarter: int) -> Piece:
+    """Return the piece in ticks that are fine enough for all of these grid steps."""
+    if not (steps * piece.resolution % steps_per_quarter).any():
+        return piece
+    return rescaled(piece, steps_per_quarter // math.gcd(steps_per_quarter, piece.resolution))
+
+
+def reaching(frame: Piece, steps: int, steps_per_quarter: int) -> Piece:
+    """Return the frame, made longer where it ends before `steps` grid steps."""
+    if grid_steps(frame, steps_per_quarter) >= steps:
+        return frame
+    frame = refined(frame, np.array([steps]), steps_per_quarter)
+    return dataclasses.replace(frame, end=steps * frame.resolution // steps_per_quarter)
+
+
+def plain_frame(steps: int, steps_per_quarter: int, parts: Sequence[str]) -> Piece:
+    """Return an empty piece of `steps` grid steps, in bars of 4/4, with one tick to the step."""
+    bars = lay_bars([(0, 4, 4)], steps, steps_per_quarter) if steps else ()
+    none = np.zeros(0, dtype=np.int32)
+    return Piece(
+        "untitled",
+        steps_per_quarter,
+        none,
+        none,
+        none,
+        none,
+        parts=tuple(parts),
+        end=steps,
+        bars=bars,
+    )
+
+
+def sounding(x: np.ndarray, hold: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    """Return the symbol that sounds at each step of grids `(..., steps, voices)`, holds filled in.
+
+    `hold` and `rest` are the symbols of each voice, `(voices,)`; where nothing is held, `rest`.
+    """
+    steps = np.arange(x.shape[-2])[:, None]
+    last = np.maximum.accumulate(np.where(x == hold, -1, steps), axis=-2)
+    filled = np.take_along_axis(x, np.maximum(last, 0), axis=-2)
+    return np.where(last < 0, rest, filled).astype(x.dtype)
+
+
+def note_events(
+    x: np.ndarray, hold: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return part, start, stop (steps) and symbol of the notes of a grid, `(notes,)` each.
+
+    Symbols below `hold` of their voice are pitches; a hold with no note before it is silence.
+    """
+    steps, voices = x.shape
+    begins = x != hold
+    begins[:1] = True
+    cell = np.flatnonzero(begins.T)
+    length = np.diff(cell, append=voices * steps)
+    symbol = x.T.reshape(-1)[cell]
+    part, start = np.divmod(cell, max(steps, 1))
+    note = symbol < hold[part]
+    return part[note], start[note], (start + length)[note], symbol[note]
+
+
+def silent_steps(piece: Piece, notes: GridNotes, steps: int) -> int:
+    """Count the silent steps after the first note of each part, in a grid of `steps` steps."""
+    part = piece.part[notes.order][notes.kept]
+    start, stop = notes.start[notes.kept], notes.stop[notes.kept]
+    first = np.diff(part, prepend=-1) != 0
+    return int((steps - start[first]).sum() - (stop - start).sum())
+
+
+def out_of_range(piece: Piece, ranges: np.ndarray) -> np.ndarray:
+    """True for notes outside `ranges` (parts, 2), lowest and highest MIDI number of each part."""
+    low, high = ranges.T
+    return (piece.pitch < low[piece.part]) | (piece.pitch > high[piece.part])
+
+
+def refuse_unfit(
+    piece: Piece, notes: GridNotes, steps_per_quarter: int, ranges: np.ndarray
+) -> None:
+    """Refuse a piece with a note out of its part's range, or two notes of one part at once.
+
+    Raises:
+        UserError: Naming the part and the first such note.
+    """
+    outside = out_of_range(piece, ranges)
+    if outside.any():
+        index = int(np.argmax(outside))
+        part = int(piece.part[index])
+        raise UserError(
+            f"'{piece.id}' has {int(outside.sum())} note(s) out of range, the first of them MIDI "
+            f"number {piece.pitch[index]} in {piece.parts[part] or part}, where {ranges[part, 0]} "
+            f"to {ranges[part, 1]} is allowed."
+        )
+    together = notes.simultaneous(piece, steps_per_quarter)
+    if together.any():
+        index = int(notes.order[int(np.argmax(together))])
+        part = int(piece.part[index])
+        raise UserError(
+            f"'{piece.id}' has more than one note at once in {piece.parts[part] or part}, at "
+            f"quarter note {piece.onset[index] / piece.resolution:g}, where a voice holds one."
+        )
+
+
+def count_losses(
+    piece: Piece, notes: GridNotes, steps_per_quarter: int, ranges: np.ndarray
+) -> dict[str, int]:
+    """Count, by reason, what the grid refuses or does not give back as it was."""
+    spq, resolution = steps_per_quarter, piece.resolution
+    end = piece.onset + piece.duration
+    reasons = {
+        "notes out of range": out_of_range(piece, ranges),
+        "simultaneous notes": notes.overlap > 0,
+        "off-grid onsets": piece.onset * spq % resolution != 0,
+        "off-grid ends": ((end * spq % resolution != 0) & (end != piece.end))
+        | (piece.duration < 1),
+        "vanished notes": ~notes.kept,
+        "shortened notes": notes.trimmed & (notes.overlap == 0),
+        "velocities": piece.velocity != DEFAULT_VELOCITY,
+    }
+    return {reason: int(which.sum()) for reason, which in reasons.items() if which.any()}
