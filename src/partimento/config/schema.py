@@ -1,0 +1,132 @@
+"""The schemas of the config's sections: names, types, limits, and what belongs to a run's identity."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Lt
+
+from partimento.errors import UserError
+
+PositiveInt = Annotated[int, Gt(0)]
+NOT_IDENTITY = {"identity": False}
+
+
+@dataclass
+class SplitConfig:
+    """How pieces are assigned to train, valid and test."""
+
+    seed: int = 0
+    train: Annotated[float, Gt(0), Lt(1)] = 0.8
+    valid: Annotated[float, Gt(0), Lt(1)] = 0.1
+    test: Annotated[float, Gt(0), Lt(1)] = 0.1
+
+    def __post_init__(self) -> None:
+        """Refuse fractions that do not make a whole."""
+        total = self.train + self.valid + self.test
+        if abs(total - 1) > 1e-6:
+            raise UserError(
+                f"data.split.train={self.train}, valid={self.valid} and test={self.test} must sum "
+                f"to 1, not {total:.4g}."
+            )
+
+
+@dataclass
+class DataConfig:
+    """How pieces become training examples."""
+
+    split: SplitConfig = field(default_factory=SplitConfig)
+    stride: PositiveInt = 1
+    eval_stride: PositiveInt = 4
+    transpose: bool = True
+
+
+@dataclass
+class TrainerConfig:
+    """How long and in which portions a model is trained."""
+
+    max_epochs: PositiveInt = 50
+    max_updates: PositiveInt | None = None
+    batch_size: PositiveInt = 128
+    patience: PositiveInt | None = None
+    monitor: str = "valid/nll"
+    gradient_clip: Annotated[float, Gt(0)] | None = None
+    limit_train_batches: PositiveInt | None = None
+    log_every: Annotated[int, Gt(0)] = field(default=50, metadata=NOT_IDENTITY)
+    checkpoint_every: PositiveInt | None = field(default=None, metadata=NOT_IDENTITY)
+    progress_bar: bool = field(default=True, metadata=NOT_IDENTITY)
+
+
+@dataclass
+class AcceleratorConfig:
+    """Which devices a run uses, and how."""
+
+    device: Literal["auto", "cpu", "gpu"] = "auto"
+    devices: PositiveInt = 1
+    strategy: Literal["auto", "ddp"] = "auto"
+    precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"] = "32-true"
+    threads: PositiveInt = 2
+
+
+@dataclass
+class PathsConfig:
+    """Where things are written; never part of a run's identity."""
+
+    outputs: str = "outputs"
+    cache: str | None = None
+
+
+@dataclass
+class TrainConfig:
+    """The primary config of `train`; nodes typed Any hold a `_target_` each."""
+
+    seed: Annotated[int, Ge(0)]
+    model: Any
+    dataset: Any
+    representation: Any
+    strategy: Any
+    diagnostics: Any
+    data: DataConfig
+    trainer: TrainerConfig
+    accelerator: AcceleratorConfig
+    logger: Any = field(metadata=NOT_IDENTITY)
+    paths: PathsConfig = field(metadata=NOT_IDENTITY)
+    resume: Literal["auto", "must", "never", "force"] = field(metadata=NOT_IDENTITY)
+    trusted_packages: list[str] = field(metadata=NOT_IDENTITY)
+    group: str | None = field(metadata=NOT_IDENTITY)
+
+
+def conf_dir() -> Path:
+    """Return the folder of the shipped config groups: in the wheel, or at the top of a clone."""
+    inside = Path(__file__).parents[1] / "conf"
+    return inside if inside.is_dir() else Path(__file__).resolve().parents[3] / "conf"
+
+
+def without_non_identity(resolved: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the config without what cannot change a run's result."""
+
+    def keep(schema: type, section: Mapping[str, Any]) -> dict[str, Any]:
+        hints = typing.get_type_hints(schema)
+        result = {}
+        for item in fields(schema):
+            if item.name not in section or not item.metadata.get("identity", True):
+                continue
+            value, hint = section[item.name], hints[item.name]
+            nested = is_dataclass(hint) and isinstance(value, Mapping)
+            result[item.name] = keep(typing.cast(type, hint), value) if nested else value
+        return result
+
+    return keep(TrainConfig, resolved)
+
+
+T = typing.TypeVar("T")
+
+
+def section(schema: type[T], values: Mapping[str, Any]) -> T:
+    """Return a section as its schema, without keys that only interpolations read."""
+    names = {item.name for item in fields(typing.cast(Any, schema))}
+    return schema(**{key: value for key, value in values.items() if key in names})

@@ -1,0 +1,142 @@
+"""What a `_target_` may name, and the project's only call of `hydra.utils.instantiate`."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from partimento.errors import UserError
+
+OWN_PACKAGES = ("partimento", "torch", "pytorch_lightning", "torchmetrics")
+# Keys to which Hydra's instantiate gives a meaning; `name` labels the chosen option of a group.
+DIRECTIVES = {"_target_", "_partial_", "_convert_", "_recursive_", "name"}
+
+
+def allowed_types() -> tuple[type, ...]:
+    """Return the types of which a `_target_` must be a subclass."""
+    from pytorch_lightning import Callback
+    from pytorch_lightning.loggers import Logger
+    from torch.nn import Module
+    from torch.optim import Optimizer
+    from torch.optim.lr_scheduler import LRScheduler
+    from torchmetrics import Metric
+
+    from partimento.datasets.base import Dataset
+    from partimento.generation.strategies import Strategy
+    from partimento.losses.base import Objective
+    from partimento.representations.base import Representation
+
+    own = (Dataset, Representation, Strategy, Objective)
+    return (*own, Module, Optimizer, LRScheduler, Callback, Logger, Metric)
+
+
+def resolve_target(path: str, target: object, trusted: Sequence[str] = ()) -> type:
+    """Return the class that a `_target_` names.
+
+    A module prefix alone would let `torch.load` run a pickle, so the target must also be a class
+    of an allowed base type.
+
+    Raises:
+        UserError: When the package is not trusted, or the target is no class of an allowed type.
+    """
+    where = f"{path}._target_={target}"
+    if not isinstance(target, str) or "." not in target:
+        raise UserError(f"{where} is refused: it must be the dotted name of a class.")
+    package = target.split(".", 1)[0]
+    if package not in (*OWN_PACKAGES, *trusted):
+        raise UserError(
+            f"{where} is refused: package '{package}' is not in trusted_packages, and only classes "
+            f"of {', '.join(OWN_PACKAGES)} and of the packages you list there are built."
+        )
+    module, _, name = target.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"{where} cannot be found: {error}.") from error
+    types = allowed_types()
+    if not inspect.isclass(found) or not issubclass(found, types):
+        names = ", ".join(kind.__name__ for kind in types)
+        raise UserError(f"{where} is refused: it is not a class of an allowed type ({names}).")
+    return found
+
+
+def instantiate(node: Mapping[str, Any], path: str, *, trusted: Sequence[str] = (), **extra: Any):
+    """Build the object that a config node describes; the project's only call of Hydra's instantiate.
+
+    Args:
+        node: A plain mapping with `_target_`.
+        path: Where the node stands in the config, for messages.
+        trusted: Packages besides the project's own whose classes may be built.
+        **extra: Arguments that the caller supplies (a distribution, say).
+
+    Raises:
+        UserError: When a target is refused, or a constructor refuses its arguments.
+    """
+    import hydra.utils
+
+    for where, target in targets_of(node, path):
+        resolve_target(where, target, trusted)
+    try:
+        # Extra arguments do not pass through Hydra, which would build nodes inside them.
+        factory = hydra.utils.instantiate(
+            {**_buildable(node, path, trusted), "_partial_": True}, _convert_="all"
+        )
+        return functools.partial(factory, **extra) if node.get("_partial_") else factory(**extra)
+    except hydra.errors.InstantiationException as error:
+        cause = error.__cause__
+        if isinstance(cause, UserError):
+            raise cause from None
+        if isinstance(cause, (ValueError, TypeError)):
+            raise UserError(f"{path} cannot be built: {cause}.") from error
+        raise
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{path} cannot be built: {error}.") from error
+
+
+def _buildable(node: Any, path: str, trusted: Sequence[str]) -> Any:
+    """Return the node without labels and without keys that only interpolations read."""
+    if isinstance(node, list):
+        return [_buildable(item, path, trusted) for item in node]
+    if not isinstance(node, Mapping):
+        return node
+    result = {key: _buildable(value, f"{path}.{key}", trusted) for key, value in node.items()}
+    if "_target_" in node:
+        accepted = parameters_of(resolve_target(path, node["_target_"], trusted))
+        directives = DIRECTIVES - {"name"}
+        for key in list(result):
+            if key not in directives and key not in accepted and None not in accepted:
+                del result[key]
+    return result
+
+
+def targets_of(node: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Yield (path, target) of every node with a `_target_`, at any depth."""
+    if isinstance(node, Mapping):
+        if "_target_" in node:
+            yield path, node["_target_"]
+        for key, value in node.items():
+            yield from targets_of(value, f"{path}.{key}" if path else str(key))
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from targets_of(value, f"{path}[{index}]")
+
+
+def parameters_of(kind: type) -> dict[str | None, Any]:
+    """Return name → annotation of a class's constructor; a key None when it takes any keyword."""
+    signature = inspect.signature(kind)
+    constructor = kind.__init__ if "__init__" in dir(kind) else kind
+    try:
+        hints = typing.get_type_hints(constructor, include_extras=True)
+    except (NameError, TypeError):
+        hints = {}
+    result: dict[str | None, Any] = {}
+    for name, parameter in signature.parameters.items():
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            result[None] = Any
+        elif parameter.kind is not inspect.Parameter.VAR_POSITIONAL:
+            result[name] = hints.get(name, Any)
+    return result
