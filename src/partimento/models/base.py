@@ -1,0 +1,232 @@
+"""What every training paradigm shares: counters, logging, evaluation, checkpoint contents, sampling."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from pytorch_lightning import LightningModule
+from torch import Tensor, nn
+from torchmetrics import Metric, SumMetric
+
+from partimento.data.batch import Batch, Given
+from partimento.distributions import Distribution
+from partimento.errors import UserError
+from partimento.seeds import stream_seed
+
+CHECKPOINT_FORMAT = 1
+OptimizerFactory = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+
+
+class Evaluation(NamedTuple):
+    """What a model says about a batch it is tested on.
+
+    Attributes:
+        log_prob: Unreduced log-probabilities in nats, the shape of `x`, 0 outside the mask; None
+            when the model has no likelihood.
+        prediction: The model's most probable `x`; None when it makes none.
+        mask: True for the cells that the model had to predict, the shape of `x`.
+    """
+
+    log_prob: Tensor | None
+    prediction: Tensor | None
+    mask: Tensor
+
+
+class Model(LightningModule):
+    """A training paradigm over networks, written against distributions only.
+
+    Counters are buffers, so that they are in every checkpoint: `updates` (optimizer updates; of
+    the generator in adversarial models), `batches_seen` and `examples_seen` of real data. The data
+    order, and so the place at which a resumed run goes on, is a function of `batches_seen`.
+
+    Args:
+        distribution: What a tensor `x` means.
+        conditions: What each condition means.
+        metrics: Metrics by name, each with `update(prediction, target, mask)`.
+    """
+
+    updates: Tensor
+    batches_seen: Tensor
+    examples_seen: Tensor
+
+    def __init__(
+        self,
+        distribution: Distribution,
+        conditions: Mapping[str, Distribution] | None = None,
+        metrics: Mapping[str, Metric] | None = None,
+    ) -> None:
+        super().__init__()
+        self.distribution = distribution
+        self.conditions = dict(conditions or {})
+        self.seed = 0
+        self.log_every = 50
+        self.card: dict[str, Any] = {}
+        for name in ("updates", "batches_seen", "examples_seen"):
+            self.register_buffer(name, torch.zeros((), dtype=torch.int64))
+        self.register_buffer("_loss_sum", torch.zeros((), dtype=torch.float64))
+        self._position = {"updates": 0, "batches_seen": 0, "examples_seen": 0}
+        self.metrics = nn.ModuleDict(dict(metrics or {}))
+        self.nll_sum = SumMetric().set_dtype(torch.float64)
+        self.cell_count = SumMetric().set_dtype(torch.float64)
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """The counters as Python integers (reading a buffer on a GPU would stall it)."""
+        return dict(self._position)
+
+    def count(self, *, updates: int = 0, batches: int = 0, examples: int = 0) -> None:
+        """Advance the counters, in buffers and in Python alike."""
+        steps = {"updates": updates, "batches_seen": batches, "examples_seen": examples}
+        for name, step in steps.items():
+            self._position[name] += step
+            getattr(self, name).fill_(self._position[name])
+
+    # -- training ---------------------------------------------------------------------------
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Put the stream that dropout draws from at the place that this update has."""
+        key = stream_seed(self.seed, "noise", self._position["updates"], self.global_rank)
+        if self.device.type == "cuda":
+            torch.cuda.default_generators[self.device.index or 0].manual_seed(key)
+        # Not torch.manual_seed: it formats a stack trace at every call when CUDA sleeps.
+        torch.default_generator.manual_seed(key)
+
+    def counted_loss(self, loss: Tensor, batch: Batch) -> Tensor:
+        """Count one update on one batch; every `log_every` updates, log the mean loss of these."""
+        self._loss_sum += loss.detach()
+        self.count(updates=1, batches=1, examples=len(batch) * self.trainer.world_size)
+        if self._position["updates"] % self.log_every == 0:
+            self.emit({"train/loss": float(self._loss_sum) / self.log_every})
+            self._loss_sum.zero_()
+        return loss
+
+    def emit(self, values: Mapping[str, Any]) -> None:
+        """Send values to all loggers with the counters as x-axes."""
+        row = {**values, **self._position, "epoch": self.current_epoch}
+        for logger in self.loggers:
+            logger.log_metrics(row, step=self._position["updates"])
+
+    # -- evaluation -------------------------------------------------------------------------
+
+    @abstractmethod
+    def evaluate(self, batch: Batch) -> Evaluation:
+        """Return likelihood and prediction of the cells that the model has to predict."""
+
+    def _evaluation_step(self, batch: Batch) -> None:
+        log_prob, prediction, mask = self.evaluate(batch)
+        if log_prob is not None:
+            self.nll_sum.update(-log_prob.sum(dtype=torch.float64))
+            self.cell_count.update(mask.sum())
+        if prediction is not None:
+            for metric in self.metrics.values():
+                metric.update(prediction, batch.x, mask)
+
+    def _evaluation_end(self, stage: str) -> None:
+        values: dict[str, Tensor] = {}
+        if self.cell_count.update_called:
+            values[f"{stage}/nll"] = self.nll_sum.compute() / self.cell_count.compute()
+        for name, metric in self.metrics.items():
+            if metric.update_called:
+                result = metric.compute()
+                items = result.items() if isinstance(result, dict) else [(name, result)]
+                values.update({f"{stage}/{key}": value for key, value in items})
+            metric.reset()
+        self.nll_sum.reset()
+        self.cell_count.reset()
+        self.log_dict({k: v.float() for k, v in values.items()}, logger=False)
+        self.emit({key: float(value) for key, value in values.items()})
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self._evaluation_step(batch)
+
+    def on_validation_epoch_end(self) -> None:
+        self._evaluation_end("valid")
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        self._evaluation_step(batch)
+
+    def on_test_epoch_end(self) -> None:
+        self._evaluation_end("test")
+
+    # -- sampling ---------------------------------------------------------------------------
+
+    def given_of(self, batch: Batch) -> Given | None:
+        """Return the cells of real examples that this model is always given; None: it needs none."""
+        return None
+
+    @abstractmethod
+    def sample(
+        self,
+        n: int | None = None,
+        *,
+        condition: Mapping[str, Tensor] | None = None,
+        given: Given | None = None,
+        z: Tensor | None = None,
+        lengths: Tensor | None = None,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+        weights: str | None = None,
+    ) -> Tensor:
+        """Draw hard samples of `x`, `(n, *shape)`.
+
+        Args:
+            n: Number of samples; by default as many as `given` or `condition` hold.
+            condition: Conditions by name, `(n or 1, ...)`.
+            given: Cells to keep; a model either honours them or refuses in one sentence.
+            z: Latent codes, `(n, latent)`, for models that have them.
+            lengths: Number of steps of each sample, where it varies.
+            temperature: Spread of the samples; 0 gives the most probable.
+            generator: Source of randomness.
+            weights: "ema" or "raw"; None takes the averaged weights where the model keeps them.
+
+        Raises:
+            UserError: When the model cannot honour an argument.
+        """
+
+    def refuse(self, **unsupported: Any) -> None:
+        """Refuse arguments of `sample` that this model has no use for.
+
+        Raises:
+            UserError: Naming the first argument that is not None.
+        """
+        for name, value in unsupported.items():
+            if value is not None:
+                raise UserError(
+                    f"{type(self).__name__} has no use for {name}: leave it out of sample()."
+                )
+
+    def refuse_ema(self, weights: str | None) -> None:
+        """Refuse `weights="ema"` in a model that keeps no averaged weights."""
+        if weights not in (None, "raw"):
+            raise UserError(
+                f"{type(self).__name__} keeps no averaged weights: use weights='raw', "
+                f"not {weights!r}."
+            )
+
+    # -- checkpoint -------------------------------------------------------------------------
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["partimento"] = {
+            "format": CHECKPOINT_FORMAT,
+            "distribution": self.distribution.state(),
+            "conditions": {name: d.state() for name, d in self.conditions.items()},
+            "counters": dict(self._position),
+            **self.card,
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the counters; Lightning's own loop progress is left aside.
+
+        The place in the epoch follows from `batches_seen` alone, which makes resuming exact at any
+        batch; Lightning's loop states are exact only at some of the places where one can save.
+        """
+        checkpoint.pop("loops", None)
+        self._position.update(checkpoint["partimento"]["counters"])
+
+    def restore_counters(self) -> None:
+        """Take the Python counters from the buffers after `load_state_dict`."""
+        for name in self._position:
+            self._position[name] = int(getattr(self, name))
