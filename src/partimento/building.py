@@ -1,0 +1,95 @@
+"""From a resolved config to the objects of a run, in the order in which they need each other."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from partimento.config import instantiate, resolve_target
+from partimento.datasets.base import Dataset
+from partimento.errors import UserError
+from partimento.generation.strategies import Strategy
+from partimento.models.base import Model
+from partimento.representations.base import Representation
+from partimento.seeds import seed_global
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The objects of a run that exist before any data are prepared."""
+
+    dataset: Dataset
+    representation: Representation
+    strategy: Strategy
+    model: Model
+
+
+def supplied(node: Mapping[str, Any], path: str, trusted: Sequence[str], **extra: Any) -> Any:
+    """Build a node, giving it those of the extra arguments that its constructor takes."""
+    target = resolve_target(path, node["_target_"], trusted)
+    taken = inspect.signature(target).parameters
+    chosen = {name: value for name, value in extra.items() if name in taken and name not in node}
+    return instantiate(node, path, trusted=trusted, **chosen)
+
+
+def build_dataset(resolved: Mapping[str, Any]) -> Dataset:
+    """Build the dataset of a resolved config."""
+    trusted = resolved.get("trusted_packages") or []
+    return _of_type(Dataset, instantiate(resolved["dataset"], "dataset", trusted=trusted))
+
+
+def build(resolved: Mapping[str, Any]) -> Parts:
+    """Build dataset, representation, strategy and model, and try out the optimizer.
+
+    Raises:
+        UserError: When a node cannot be built or the parts do not go together.
+    """
+    trusted = resolved.get("trusted_packages") or []
+    dataset = build_dataset(resolved)
+    representation = _of_type(
+        Representation,
+        supplied(
+            resolved["representation"],
+            "representation",
+            trusted,
+            parts=list(dataset.parts),
+            ranges=[list(pair) for pair in dataset.ranges],
+        ),
+    )
+    strategy = _of_type(Strategy, instantiate(resolved["strategy"], "strategy", trusted=trusted))
+    model = build_model(resolved, representation)
+    return Parts(dataset, representation, strategy, model)
+
+
+def build_model(resolved: Mapping[str, Any], representation: Representation) -> Model:
+    """Build the model with the initial weights that the seed gives."""
+    trusted = resolved.get("trusted_packages") or []
+    seed_global(resolved["seed"], "init")
+    model = _of_type(
+        Model,
+        supplied(
+            resolved["model"],
+            "model",
+            trusted,
+            distribution=representation.distribution,
+            conditions=representation.conditions,
+            metrics=representation.metrics(),
+        ),
+    )
+    model.seed = resolved["seed"]
+    try:
+        model.configure_optimizers()
+    except (ValueError, TypeError) as error:
+        raise UserError(f"model.optimizer cannot be built: {error}.") from error
+    return model
+
+
+def _of_type(kind: type, built: Any) -> Any:
+    if not isinstance(built, kind):
+        raise UserError(
+            f"{type(built).__module__}.{type(built).__name__} stands where a {kind.__name__} "
+            "is needed."
+        )
+    return built

@@ -1,0 +1,180 @@
+"""The LightningDataModule: pieces to windows to tensors, split before transposing."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from pytorch_lightning import LightningDataModule
+
+from partimento.config import DataConfig
+from partimento.data.batch import Batch
+from partimento.data.loader import EvalLoader, TrainLoader, batches_per_epoch
+from partimento.data.splits import Manifest, split_by_group
+from partimento.datasets.base import Corpus, Dataset
+from partimento.errors import UserError
+from partimento.music import Piece
+from partimento.representations.base import Representation
+
+log = logging.getLogger(__name__)
+
+
+class MusicDataModule(LightningDataModule):
+    """Examples of a dataset in a representation.
+
+    Args:
+        dataset: Where the music comes from.
+        representation: How it becomes tensors.
+        data: Split, strides and augmentation.
+        batch_size: Examples of one training batch, over all processes.
+        seed: Seed of the data order.
+        cache: Folder of the cache; None keeps none.
+        limit: Number of batches that make an epoch, at most.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        representation: Representation,
+        data: DataConfig | None = None,
+        *,
+        batch_size: int = 128,
+        seed: int = 0,
+        cache: str | None = None,
+        limit: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.dataset = dataset
+        self.representation = representation
+        self.config = data or DataConfig()
+        self.batch_size = batch_size
+        self.seed = seed
+        self.cache = cache
+        self.limit = limit
+        self._corpus: Corpus | None = None
+        self._examples: dict[str, Batch] = {}
+
+    @property
+    def corpus(self) -> Corpus:
+        """The prepared dataset."""
+        if self._corpus is None:
+            self._corpus = self.dataset.prepare(self.cache)
+        return self._corpus
+
+    @property
+    def manifest(self) -> Manifest:
+        """Which piece is in which split."""
+        corpus, split = self.corpus, self.config.split
+        ids = [piece.id for piece in corpus.pieces]
+        if corpus.splits is not None:
+            return Manifest(corpus.splits, rule="published split", seed=0)
+        fractions = {"train": split.train, "valid": split.valid, "test": split.test}
+        splits = split_by_group(ids, corpus.groups, fractions, split.seed)
+        return Manifest(splits, rule=corpus.card.split_rule, seed=split.seed)
+
+    def pieces(self, split: str) -> list[Piece]:
+        """Return the pieces of one split."""
+        wanted = set(self.manifest.splits[split])
+        return [piece for piece in self.corpus.pieces if piece.id in wanted]
+
+    def examples(self, split: str) -> Batch:
+        """Return all examples of one split; only training examples are transposed.
+
+        Raises:
+            UserError: When no piece of the split gives an example.
+        """
+        if split not in self._examples:
+            training = split == "train"
+            stride = self.config.stride if training else self.config.eval_stride
+            transpose = training and self.config.transpose
+            arrays = windows_of(self.pieces(split), self.representation, stride, transpose)
+            if not arrays:
+                raise UserError(
+                    f"No piece of the {split} split gives a window: {len(self.pieces(split))} "
+                    "pieces are there; shorten representation.bars or take a larger dataset."
+                )
+            self._examples[split] = Batch(x=torch.from_numpy(np.concatenate(arrays)))
+        return self._examples[split]
+
+    def lost(self) -> dict[str, int]:
+        """Count what the representation loses over the whole corpus, by reason."""
+        total: Counter[str] = Counter()
+        for piece in self.corpus.pieces:
+            total.update(self.representation.loss_of(piece))
+        return dict(total)
+
+    def setup(self, stage: str) -> None:
+        for split in ("train", "valid") if stage == "fit" else ("valid", "test"):
+            self.examples(split)
+
+    def _on_device(self, split: str) -> Batch:
+        """Return the examples on the trainer's device, where they stay."""
+        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+        moved = self.examples(split).to(device)
+        self._examples[split] = moved
+        return moved
+
+    def train_dataloader(self) -> TrainLoader:
+        """Return the rest of the epoch in which the model stands."""
+        trainer = self.trainer
+        counters = getattr(trainer.lightning_module, "counters", {})
+        return TrainLoader(
+            self._on_device("train"),
+            batch_size=self.batch_size,
+            seed=self.seed,
+            position=counters.get("batches_seen", 0),
+            limit=self.limit,
+            rank=trainer.global_rank,
+            world_size=trainer.world_size,
+        )
+
+    def _eval_loader(self, split: str) -> EvalLoader:
+        trainer = self.trainer
+        return EvalLoader(
+            self._on_device(split),
+            batch_size=max(self.batch_size, 256),
+            rank=trainer.global_rank,
+            world_size=trainer.world_size,
+        )
+
+    def val_dataloader(self) -> EvalLoader:
+        return self._eval_loader("valid")
+
+    def test_dataloader(self) -> EvalLoader:
+        return self._eval_loader("test")
+
+    def batches_per_epoch(self, world_size: int = 1) -> int:
+        """Return how many training batches make an epoch."""
+        count = len(self.examples("train"))
+        return batches_per_epoch(count, self.batch_size, self.limit, world_size)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the counts that belong into a run folder."""
+        sizes = {split: len(self.examples(split)) for split in ("train", "valid", "test")}
+        return {"windows": sizes, "lost": self.lost(), "skipped": len(self.corpus.skipped)}
+
+
+def windows_of(
+    pieces: Sequence[Piece], representation: Representation, stride: int, transpose: bool
+) -> list[np.ndarray]:
+    """Return the windows of pieces, in order, each piece in all its transpositions if asked for.
+
+    Pieces that the representation cannot hold are left out, counted and named in the log.
+    """
+    arrays: list[np.ndarray] = []
+    refused: list[str] = []
+    for piece in pieces:
+        shifts = representation.transpositions(piece) if transpose else (0,)
+        try:
+            windows = [representation.windows(piece.transposed(s), stride=stride) for s in shifts]
+        except UserError as error:
+            refused.append(f"{piece.id} ({error})")
+            continue
+        arrays.extend(array for array in windows if len(array))
+    if refused:
+        log.warning("%d pieces left out: %s", len(refused), "; ".join(refused[:5]))
+    return arrays

@@ -1,0 +1,1 @@
+"""Diagnostics: callbacks that watch training and never change its weights."""

@@ -1,0 +1,84 @@
+"""Samples through training: what the model makes of the same held-out music, seen and heard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from annotated_types import Gt
+from pytorch_lightning import Callback
+
+from partimento.data.batch import Batch
+from partimento.generation.strategies import Strategy
+from partimento.reports.audio import write_wav
+from partimento.reports.pianoroll import draw_sheet
+from partimento.reports.score import write_midi
+from partimento.representations.base import Representation
+from partimento.seeds import generator
+
+
+class Samples(Callback):
+    """Draws, plays and logs samples after every n-th validation.
+
+    The examples that give a harmoniser its voices are the first of the validation split, and the
+    random stream is keyed by the seed alone, so that epochs can be compared.
+
+    Args:
+        folder: The run folder; files go to `samples/`.
+        representation: Decodes samples to music.
+        strategy: How samples are generated.
+        seed: Seed of the run.
+        every: Epochs between samples.
+        count: Number of samples.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        representation: Representation,
+        strategy: Strategy,
+        seed: int = 0,
+        *,
+        every: Annotated[int, Gt(0)] = 10,
+        count: Annotated[int, Gt(0)] = 4,
+    ) -> None:
+        self.folder = Path(folder) / "samples"
+        self.representation = representation
+        self.strategy = strategy
+        self.seed = seed
+        self.every = every
+        self.count = count
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        if (trainer.current_epoch + 1) % self.every or not trainer.is_global_zero:
+            return
+        self.sample(trainer, pl_module, f"epoch-{trainer.current_epoch + 1:04d}")
+
+    def on_test_end(self, trainer: Any, pl_module: Any) -> None:
+        """Sample once more with the weights that are tested, the best ones."""
+        if trainer.is_global_zero:
+            self.sample(trainer, pl_module, "final")
+
+    def sample(self, trainer: Any, model: Any, stem: str) -> None:
+        """Write the picture, MIDI and sound of the samples and hand them to the loggers."""
+        batch: Batch = trainer.datamodule.examples("valid")[slice(0, self.count)]
+        x = self.strategy.generate(
+            model,
+            n=min(self.count, len(batch)),
+            given=model.given_of(batch),
+            condition=batch.condition,
+            generator=generator(self.seed, "diagnostics", device=model.device),
+        )
+        pieces = [self.representation.decode(example) for example in x.cpu().numpy()]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        files = {
+            "samples/pianoroll": self.folder / f"{stem}.png",
+            "samples/audio": self.folder / f"{stem}.wav",
+            "samples/midi": self.folder / f"{stem}.mid",
+        }
+        draw_sheet(pieces, files["samples/pianoroll"])
+        write_wav(pieces[0], files["samples/audio"])
+        write_midi(pieces[0], files["samples/midi"])
+        for logger in trainer.loggers:
+            if hasattr(logger, "log_files"):
+                logger.log_files(files, {**model.counters, "epoch": trainer.current_epoch})

@@ -1,0 +1,348 @@
+"""One run, from a config: compose, build, prepare, fit, test, and write the run folder."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pytorch_lightning import Callback, Trainer
+from pytorch_lightning.loggers import Logger
+
+from partimento.building import Parts, build, supplied
+from partimento.config import AcceleratorConfig, DataConfig, SplitConfig, TrainerConfig
+from partimento.config.schema import section
+from partimento.data.module import MusicDataModule
+from partimento.errors import Interrupted, UserError
+from partimento.loggers.csv import cut_back
+from partimento.runs.checkpoint import AtomicCheckpointIO, Checkpointing
+from partimento.runs.folder import RunFolder
+from partimento.runs.identity import code_checksums, git_state, versions
+from partimento.runs.interruption import StopRequest
+from partimento.runs.resume import Decision, decide, refuse_other_config
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for: a resolved config, where it runs, and how it was asked.
+
+    Attributes:
+        resolved: The resolved config as plain containers.
+        folder: The run folder.
+        device: "cpu" or "cuda".
+        overrides: What the user wrote, for names and records.
+        group: Name of the sweep that the run belongs to.
+    """
+
+    resolved: Mapping[str, Any]
+    folder: RunFolder
+    device: str
+    overrides: tuple[str, ...] = ()
+    group: str | None = None
+    trusted: tuple[str, ...] = field(default=())
+
+    @property
+    def name(self) -> str:
+        """A name for people: the model, the dataset and the overrides."""
+        base = f"{self.resolved['model']['name']}-{self.resolved['dataset']['name']}"
+        return " ".join([base, *self.overrides])
+
+
+def train(overrides: Sequence[str] = (), *, config_name: str = "train") -> dict[str, Any]:
+    """Train from Python as `partimento train` does from a shell, and return run.json's content.
+
+    Args:
+        overrides: Hydra overrides, such as ["model.hidden=[400]", "seed=1"].
+        config_name: Primary config.
+
+    Raises:
+        UserError: When the config is wrong.
+    """
+    from partimento.apps.composition import compose_request
+
+    return run(compose_request(list(overrides), config_name))
+
+
+def run(request: Request) -> dict[str, Any]:
+    """Do what is asked, or as much of it as is left, and return run.json's content.
+
+    Raises:
+        UserError: When the config, the data or the state of the folder is wrong.
+        Interrupted: After a request to stop, once the state is saved.
+    """
+    rank = int(os.environ.get("LOCAL_RANK", os.environ.get("SLURM_PROCID", "0")))
+    if rank > 0:  # DDP: rank 0 holds the lease and keeps the records
+        return _train(request, Decision("join", None), build(request.resolved))
+    if request.resolved["resume"] != "never":
+        refuse_other_config(request.folder, request.resolved)
+    decision = decide(request.folder, request.resolved["resume"])
+    if decision.action == "done":
+        log.info("%s: %s", request.folder.path, decision.reason)
+        return request.folder.read()
+    parts = build(request.resolved)
+    if decision.action == "anew" and request.folder.read():
+        with request.folder.lease():  # a run under way is not pulled from under its process
+            aside = request.folder.set_aside()
+        log.info("The former run now lies in %s", aside)
+    with request.folder.lease():
+        return _recorded(request, parts)
+
+
+def _recorded(request: Request, parts: Parts) -> dict[str, Any]:
+    """Run and keep run.json true whatever happens."""
+    folder = request.folder
+    started = time.monotonic()
+    before = float(folder.read().get("wall_s", 0.0))
+    folder.update(status="running", name=request.name, overrides=list(request.overrides))
+
+    def close(status: str, **values: Any) -> dict[str, Any]:
+        wall = round(before + time.monotonic() - started, 3)
+        return folder.update(status=status, wall_s=wall, **values)
+
+    try:
+        decision = decide(folder, request.resolved["resume"], leased=True)
+        metrics = _train(request, decision, parts)
+    except (Interrupted, KeyboardInterrupt):
+        close("interrupted")
+        raise
+    except BaseException as error:
+        close("failed", error=f"{type(error).__name__}: {error}")
+        raise
+    return close("finished", error=None, **metrics)
+
+
+def _train(request: Request, decision: Decision, parts: Parts) -> dict[str, Any]:
+    """Prepare the data, fit, test; return what goes into run.json."""
+    resolved, folder = request.resolved, request.folder
+    torch.set_num_threads(section(AcceleratorConfig, resolved["accelerator"]).threads)
+    data = _data_module(resolved, parts)
+    record = _describe(request, parts, data)
+    if decision.action != "join":
+        decision.check(folder, record)
+        _write_folder(request, record, data)
+    if decision.checkpoint is not None:
+        counters = _counters_of(decision.checkpoint)
+        cut_back(folder / "metrics.csv", counters["updates"])
+        log.info("Resuming after %d updates", counters["updates"])
+    elif decision.action != "join":
+        (folder / "metrics.csv").unlink(missing_ok=True)
+    model = parts.model
+    model.log_every = section(TrainerConfig, resolved["trainer"]).log_every
+    model.card = checkpoint_card(resolved, parts)
+    with StopRequest() as stop, _loggers(request, record) as loggers:
+        checkpointing = _checkpointing(request, data, stop)
+        trainer = _trainer(request, parts, data, loggers, checkpointing)
+        resumed = decision.checkpoint
+        started = time.monotonic()
+        trainer.fit(model, data, ckpt_path=resumed, weights_only=True if resumed else None)
+        fit_s = time.monotonic() - started
+        return {"fit_s": round(fit_s, 3), **_test(trainer, model, data, folder, checkpointing)}
+
+
+def _test(
+    trainer: Trainer, model: Any, data: MusicDataModule, folder: RunFolder, best: Checkpointing
+) -> dict[str, Any]:
+    """Test the best weights; return metrics and counters for run.json."""
+    trained = model.counters
+    trainer.strategy.barrier("best checkpoint")
+    checkpoint = torch.load(folder.best, map_location=model.device, weights_only=True)
+    model.load_state_dict(checkpoint["state_dict"])
+    model.restore_counters()
+    trainer.test(model, data, verbose=False)
+    metrics = {key: float(value) for key, value in trainer.callback_metrics.items()}
+    metrics = {key: value for key, value in metrics.items() if key.startswith("test/")}
+    if np.isfinite(best.best):
+        metrics[best.monitor] = best.best
+    return {
+        "metrics": metrics,
+        "objective": {"name": best.monitor, "value": metrics.get(best.monitor)},
+        "counters": trained,
+        "best": best.best_counters,
+    }
+
+
+def _data_module(resolved: Mapping[str, Any], parts: Parts) -> MusicDataModule:
+    trainer = section(TrainerConfig, resolved["trainer"])
+    return MusicDataModule(
+        parts.dataset,
+        parts.representation,
+        data_config(resolved),
+        batch_size=trainer.batch_size,
+        seed=resolved["seed"],
+        cache=resolved["paths"].get("cache"),
+        limit=trainer.limit_train_batches,
+    )
+
+
+def data_config(resolved: Mapping[str, Any]) -> DataConfig:
+    """Return the `data` section as its schema."""
+    values = dict(resolved["data"])
+    return DataConfig(**{**values, "split": SplitConfig(**values.get("split", {}))})
+
+
+def checkpoint_card(resolved: Mapping[str, Any], parts: Parts) -> dict[str, Any]:
+    """Return what a checkpoint holds beside weights, so that it loads without its dataset."""
+    config = {key: value for key, value in resolved.items() if key != "trusted_packages"}
+    return {"config": config, "representation": parts.representation.arguments()}
+
+
+def _describe(request: Request, parts: Parts, data: MusicDataModule) -> dict[str, Any]:
+    """Return the facts about a run that are known before training."""
+    import hashlib
+
+    checksum = hashlib.sha256()
+    for split in ("train", "valid", "test"):
+        checksum.update(np.ascontiguousarray(data.examples(split).x.cpu().numpy()).tobytes())
+    parameters = sum(p.numel() for p in parts.model.parameters())
+    return {
+        "seed": request.resolved["seed"],
+        "group": request.group,
+        "git": git_state(),
+        "versions": versions(),
+        "device": request.device,
+        "parameters": parameters,
+        "data": {
+            "fingerprint": parts.dataset.fingerprint(),
+            "checksum": checksum.hexdigest()[:16],
+            "split_manifest": data.manifest.hash,
+            **data.summary(),
+        },
+    }
+
+
+def _write_folder(request: Request, record: dict[str, Any], data: MusicDataModule) -> None:
+    folder = request.folder
+    folder.write_yaml("config.yaml", dict(request.resolved))
+    folder.write_yaml("overrides.yaml", list(request.overrides))
+    folder.write_json("dataset_card.json", data.corpus.card.plain())
+    folder.write_json("split_manifest.json", data.manifest.plain())
+    folder.write_json("code.json", code_checksums(request.resolved["trusted_packages"]))
+    if data.corpus.skipped:
+        rows = [f"{item.source}\t{item.reason}" for item in data.corpus.skipped]
+        (folder / "skipped.tsv").write_text("source\treason\n" + "\n".join(rows) + "\n")
+    if lost := record["data"]["lost"]:
+        told = ", ".join(f"{count} {reason}" for reason, count in sorted(lost.items()))
+        log.info("The representation loses: %s", told)
+    folder.update(**record)
+
+
+def _counters_of(checkpoint: Path) -> dict[str, int]:
+    from partimento.loading import read_checkpoint
+
+    return read_checkpoint(checkpoint)["partimento"]["counters"]
+
+
+def _checkpointing(request: Request, data: MusicDataModule, stop: StopRequest) -> Checkpointing:
+    config = section(TrainerConfig, request.resolved["trainer"])
+    world = request.resolved["accelerator"]["devices"]
+    return Checkpointing(
+        request.folder,
+        per_epoch=data.batches_per_epoch(world),
+        monitor=config.monitor,
+        patience=config.patience,
+        every=config.checkpoint_every,
+        max_updates=config.max_updates,
+        stop_requested=stop,
+    )
+
+
+@contextmanager
+def _loggers(request: Request, record: Mapping[str, Any]) -> Iterator[list[Logger]]:
+    """Build the loggers, and close each when the run is over, however it ends."""
+    trusted = request.resolved.get("trusted_packages") or []
+    config = {**request.resolved, "git": record["git"], "data_checksum": record["data"]["checksum"]}
+    loggers: list[Any] = [
+        supplied(
+            node,
+            f"logger.{name}",
+            trusted,
+            folder=str(request.folder.path),
+            run_id=request.folder.path.name,
+            run_name=request.name,
+            group=request.group,
+            run_config=config,
+        )
+        for name, node in (request.resolved["logger"] or {}).items()
+        if name != "name"
+    ]
+    failed = 1
+    try:
+        yield loggers
+        failed = 0
+    finally:
+        for logger in loggers:
+            if hasattr(logger, "close"):
+                logger.close(failed)
+
+
+def _trainer(
+    request: Request,
+    parts: Parts,
+    data: MusicDataModule,
+    loggers: list[Logger],
+    checkpointing: Checkpointing,
+) -> Trainer:
+    """Build Lightning's trainer; what a run's result depends on is set here and nowhere else."""
+    from pytorch_lightning.strategies import DDPStrategy
+
+    config = section(TrainerConfig, request.resolved["trainer"])
+    accelerator = section(AcceleratorConfig, request.resolved["accelerator"])
+    backend = "gloo" if request.device == "cpu" else "nccl"
+    ddp = accelerator.strategy == "ddp"
+    return Trainer(
+        accelerator="cpu" if request.device == "cpu" else "gpu",
+        devices=accelerator.devices,
+        strategy=DDPStrategy(process_group_backend=backend) if ddp else "auto",
+        precision=accelerator.precision,
+        max_epochs=config.max_epochs,
+        gradient_clip_val=config.gradient_clip,
+        logger=loggers or False,
+        callbacks=[*_callbacks(request, parts, data), checkpointing],
+        plugins=[AtomicCheckpointIO()],
+        # The loader of an epoch begins where the run stands, hence one loader per epoch.
+        reload_dataloaders_every_n_epochs=1,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=str(request.folder.path),
+    )
+
+
+def _callbacks(request: Request, parts: Parts, data: MusicDataModule) -> list[Callback]:
+    from partimento.diagnostics.progress import ProgressBar
+
+    resolved = request.resolved
+    trusted = resolved.get("trusted_packages") or []
+    callbacks = [
+        supplied(
+            node,
+            f"diagnostics.{name}",
+            trusted,
+            folder=str(request.folder.path),
+            representation=parts.representation,
+            strategy=parts.strategy,
+            seed=resolved["seed"],
+        )
+        for name, node in (resolved["diagnostics"] or {}).items()
+        if name != "name"
+    ]
+    config = section(TrainerConfig, resolved["trainer"])
+    if config.progress_bar:
+        total = config.max_epochs * data.batches_per_epoch(resolved["accelerator"]["devices"])
+        total = min(total, config.max_updates or total)
+        callbacks.append(ProgressBar(total, config.monitor))
+    for callback in callbacks:
+        if not isinstance(callback, Callback):
+            raise UserError(f"diagnostics holds a {type(callback).__name__}, not a Callback.")
+    return callbacks

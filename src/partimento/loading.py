@@ -1,0 +1,161 @@
+"""Trained models: from a run folder or checkpoint, without its dataset and without running a pickle."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from partimento.building import build_model, supplied
+from partimento.data.batch import Given
+from partimento.distributions import Distribution
+from partimento.errors import UserError
+from partimento.generation.harmonize import Harmonization, harmonize
+from partimento.generation.strategies import SingleStep, Strategy
+from partimento.models.base import CHECKPOINT_FORMAT, Model
+from partimento.music import Piece
+from partimento.representations.base import Representation
+
+
+class Trained:
+    """A trained model with what it takes to turn its samples into music.
+
+    Attributes:
+        model: The model, in evaluation mode on the CPU.
+        representation: Turns samples into pieces and pieces into examples.
+        config: The resolved config that the model was trained with.
+        path: The checkpoint that was read.
+    """
+
+    def __init__(
+        self, model: Model, representation: Representation, config: dict[str, Any], path: Path
+    ) -> None:
+        self.model = model.eval()
+        self.representation = representation
+        self.config = config
+        self.path = path
+
+    def sample(
+        self,
+        n: int | None = None,
+        *,
+        given: Given | None = None,
+        condition: Mapping[str, Tensor] | None = None,
+        temperature: float = 1.0,
+        seed: int = 0,
+    ) -> list[Piece]:
+        """Draw samples as pieces; see `Model.sample`."""
+        generator = torch.Generator().manual_seed(seed)
+        x = self.model.sample(
+            n, given=given, condition=condition, temperature=temperature, generator=generator
+        )
+        return [self.representation.decode(example) for example in x.cpu().numpy()]
+
+    def harmonize(
+        self, melody: Piece | str | Path, *, temperature: float = 0.0, seed: int = 0
+    ) -> Piece:
+        """Return the melody (a piece, a file, or "bwv:253") with the voices the model adds."""
+        return self.harmonization(melody, SingleStep(temperature), seed=seed).piece
+
+    def harmonization(
+        self, melody: Piece | str | Path, strategy: Strategy | None = None, *, seed: int = 0
+    ) -> Harmonization:
+        """Like `harmonize`, with the messages about what was done to the melody."""
+        from partimento.datasets.files import read_input
+
+        piece = melody if isinstance(melody, Piece) else read_input(str(melody))
+        generator = torch.Generator().manual_seed(seed)
+        return harmonize(
+            self.model, self.representation, piece, strategy or SingleStep(), generator=generator
+        )
+
+
+def load(run: str | Path, *, trusted_packages: Sequence[str] = ()) -> Trained:
+    """Load the best checkpoint of a run folder, or a checkpoint file.
+
+    Args:
+        run: A run folder or a checkpoint.
+        trusted_packages: Packages besides the project's own whose classes the checkpoint's config
+            may name. A checkpoint cannot trust anything by itself.
+
+    Raises:
+        UserError: When there is no such run, or its checkpoint is damaged, unsafe or another's.
+    """
+    path = checkpoint_path(Path(run))
+    checkpoint = read_checkpoint(path)
+    card = checkpoint["partimento"]
+    config = {**card["config"], "trusted_packages": list(trusted_packages)}
+    representation = supplied(
+        config["representation"],
+        "representation",
+        trusted_packages,
+        **{key: value for key, value in card["representation"].items()},
+    )
+    stored = Distribution.from_state(card["distribution"])
+    if representation.distribution != stored:
+        raise UserError(
+            f"{path} was written for another alphabet than this version's "
+            f"{type(representation).__name__} makes: {stored!r}."
+        )
+    model = build_model(config, representation)
+    try:
+        model.load_state_dict(checkpoint["state_dict"])
+    except (RuntimeError, KeyError) as error:
+        raise UserError(
+            f"{path} holds the weights of another model than its config "
+            f"'{config['model'].get('name')}' describes: {_first_line(error)}"
+        ) from error
+    model.restore_counters()
+    return Trained(model, representation, config, path)
+
+
+def checkpoint_path(run: Path) -> Path:
+    """Return the checkpoint of a run folder (best, else last), or the file itself.
+
+    Raises:
+        UserError: When there is none.
+    """
+    if run.is_file():
+        return run
+    for name in ("best.ckpt", "last.ckpt"):
+        if (run / "checkpoints" / name).is_file():
+            return run / "checkpoints" / name
+    if not run.exists():
+        raise UserError(f"There is no run folder or checkpoint at {run}.")
+    raise UserError(
+        f"{run} is no run folder with a checkpoint (checkpoints/best.ckpt or last.ckpt)."
+    )
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint with the weights-only reader, which runs no pickled code.
+
+    Raises:
+        UserError: When it is damaged, holds a pickled object, or is not Partimento's.
+    """
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UserError(
+            f"{path} is refused: it is no checkpoint of plain weights and could run code when read."
+        ) from error
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise UserError(f"{path} cannot be read as a checkpoint: {_first_line(error)}") from error
+    card = checkpoint.get("partimento") if isinstance(checkpoint, dict) else None
+    if not isinstance(card, dict) or "config" not in card:
+        raise UserError(f"{path} is a checkpoint, but none that Partimento wrote.")
+    if card.get("format") != CHECKPOINT_FORMAT:
+        raise UserError(
+            f"{path} has checkpoint format {card.get('format')}; this version reads "
+            f"{CHECKPOINT_FORMAT}."
+        )
+    return checkpoint
+
+
+def _first_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return text if len(text) < 200 else text[:199] + "…"

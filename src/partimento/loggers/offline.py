@@ -1,0 +1,87 @@
+"""What W&B's offline files of a run folder hold, read back and united after a resume."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from partimento.errors import UserError
+
+
+@dataclass(frozen=True)
+class OfflineRun:
+    """The union of a run's offline files.
+
+    Attributes:
+        run: W&B's record of the run: id, display name, group, config.
+        history: Logged rows in order of `updates`; where a resumed run logged again what a killed
+            one had logged, the later rows count.
+        files: Media and saved files, as absolute paths.
+        unreadable: Offline files that hold nothing whole (W&B was killed before its first flush).
+    """
+
+    run: dict[str, Any]
+    history: list[dict[str, Any]]
+    files: list[Path]
+    unreadable: list[Path]
+
+    def values(self, name: str) -> dict[int, float]:
+        """Return updates → value of one logged name."""
+        return {row["updates"]: row[name] for row in self.history if name in row}
+
+
+def read_offline(folder: str | Path) -> OfflineRun:
+    """Read all offline W&B files of a run folder.
+
+    Raises:
+        UserError: When the folder holds none.
+    """
+    paths = sorted(Path(folder).glob("wandb/offline-run-*/run-*.wandb"))
+    if not paths:
+        raise UserError(f"{folder} holds no offline W&B files (wandb/offline-run-*).")
+    run: dict[str, Any] = {}
+    rows: dict[tuple[int, frozenset[str]], dict[str, Any]] = {}
+    files: list[Path] = []
+    unreadable: list[Path] = []
+    for path in paths:
+        records = list(_records(path))
+        if not any(record["type"] == "run" for record in records):
+            unreadable.append(path)
+        # What the earlier process logged beyond the point from which this one goes on is void.
+        updates = [row["updates"] for row in _history(records) if "updates" in row]
+        if updates:
+            rows = {key: row for key, row in rows.items() if key[0] < min(updates)}
+        for record in records:
+            if record["type"] == "run":
+                run = record["run"]
+            elif record["type"] == "files":
+                files += _existing(path.parent / "files", record["files"]["files"])
+        for row in _history(records):
+            rows[row.get("updates", -1), frozenset(row)] = row
+    ordered = sorted(rows.items(), key=lambda item: item[0][0])
+    return OfflineRun(run, [row for _, row in ordered], files, unreadable)
+
+
+def _records(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the records of one file through W&B's own command, a line of JSON each."""
+    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    for line in done.stdout.splitlines():
+        if line.startswith("{"):
+            yield json.loads(line)
+
+
+def _history(records: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for record in records:
+        if record["type"] == "history":
+            yield record["history"]["item"]
+
+
+def _existing(folder: Path, entries: list[dict[str, Any]]) -> list[Path]:
+    paths = [folder / entry["path"] for entry in entries]
+    return [path for path in paths if path.exists()]

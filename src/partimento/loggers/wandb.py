@@ -1,0 +1,115 @@
+"""Weights & Biases: one W&B run per run folder, offline unless told otherwise."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import pytorch_lightning.loggers
+from pytorch_lightning.utilities import rank_zero_only
+
+from partimento.loggers.csv import AXES
+
+
+class WandbLogger(pytorch_lightning.loggers.WandbLogger):
+    """Lightning's W&B logger with the run's identity as its id and its counters as x-axes.
+
+    Args:
+        folder: The run folder; W&B writes below it.
+        run_id: Identity of the run, so that a resumed run goes on in the same W&B run.
+        run_name: What the overrides say.
+        group: Name of the sweep, if any.
+        run_config: The resolved config.
+        project: W&B project.
+        mode: "offline" writes files that `wandb sync` uploads later; "online" uploads at once.
+        entity: W&B user or team.
+        tags: Tags of the W&B run.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        run_id: str,
+        run_name: str | None = None,
+        group: str | None = None,
+        run_config: Mapping[str, Any] | None = None,
+        *,
+        project: str = "partimento",
+        mode: Literal["offline", "online"] = "offline",
+        entity: str | None = None,
+        tags: Sequence[str] = (),
+    ) -> None:
+        # Without this W&B looks up its error-reporting host even offline.
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+        os.environ.setdefault("WANDB_SILENT", "true")
+        import wandb
+
+        settings = wandb.Settings(
+            silent=True,
+            console="off",
+            # The address of a git remote can hold a token; the commit stands in the config.
+            disable_git=True,
+            x_disable_stats=True,
+        )
+        super().__init__(
+            name=run_name,
+            save_dir=str(folder),
+            version=run_id,
+            offline=mode == "offline",
+            project=project,
+            entity=entity,
+            group=group,
+            tags=list(tags),
+            config=dict(run_config or {}),
+            resume="allow",
+            settings=settings,
+        )
+        # Lightning passes an argument that W&B 0.31 warns about at every start.
+        self._wandb_init.pop("anonymous", None)
+        self._axes_defined = False
+
+    def log_hyperparams(self, params: Any) -> None:
+        """Do nothing: the config went in at the start."""
+
+    def _run(self) -> Any:
+        run = self.experiment
+        if not self._axes_defined:
+            for name in AXES:
+                run.define_metric(name)
+            run.define_metric("*", step_metric="updates")
+            self._axes_defined = True
+        return run
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Log values with the counters among them."""
+        self._run().log(dict(metrics))
+
+    @rank_zero_only
+    def log_files(self, files: Mapping[str, Path], axes: Mapping[str, int]) -> None:
+        """Log pictures and sounds; MIDI files are saved with the run."""
+        import wandb
+
+        run = self._run()
+        media: dict[str, Any] = dict(axes)
+        for name, path in files.items():
+            if path.suffix == ".png":
+                media[name] = wandb.Image(str(path))
+            elif path.suffix == ".wav":
+                media[name] = wandb.Audio(str(path))
+            else:
+                run.save(str(path), base_path=str(path.parent), policy="now")
+        run.log(media)
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """Leave the W&B run open: it is closed once, when the run is over (see `close`)."""
+
+    @rank_zero_only
+    def close(self, exit_code: int) -> None:
+        """End the W&B run; without this the next run of a sweep would write into it."""
+        if self._experiment is not None:
+            self._experiment.finish(exit_code=exit_code)
+            self._experiment = None

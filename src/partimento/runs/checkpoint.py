@@ -1,0 +1,134 @@
+"""Checkpoints: written atomically, at places from which a run goes on exactly, best and last."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+
+from partimento.errors import Interrupted
+from partimento.runs.folder import RunFolder, write_atomically
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint beside its place and renames it, so that a kill leaves the old one whole.
+
+    Lightning's own writer goes through a file in the system's temporary folder, which may be
+    another file system, where a rename is a copy.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
+    ) -> None:
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        write_atomically(Path(path), buffer.getvalue())
+
+
+class Checkpointing(Callback):
+    """Saves `last.ckpt` and `best.ckpt`, stops early, and honours a request to stop.
+
+    A checkpoint is saved only between batches of an epoch or after the epoch's validation: at the
+    last batch of an epoch it would lose that validation.
+
+    Args:
+        folder: The run folder.
+        per_epoch: Batches of an epoch.
+        monitor: Validation value of which the lowest is best; when the model has no such value
+            every epoch is best.
+        patience: Validations without improvement before training stops; None: never.
+        every: Batches between checkpoints inside an epoch; None: only after validation.
+        max_updates: Updates after which training stops.
+        stop_requested: Says whether the person or the cluster has asked to stop.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        *,
+        per_epoch: int,
+        monitor: str = "valid/nll",
+        patience: int | None = None,
+        every: int | None = None,
+        max_updates: int | None = None,
+        stop_requested: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.folder = folder
+        self.per_epoch = per_epoch
+        self.monitor = monitor
+        self.patience = patience
+        self.every = every
+        self.max_updates = max_updates
+        self.stop_requested = stop_requested
+        self.best = math.inf
+        self.best_counters: dict[str, int] = {}
+        self.waited = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best, "best_counters": self.best_counters, "waited": self.waited}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best = state_dict["best"]
+        self.best_counters = state_dict["best_counters"]
+        self.waited = state_dict["waited"]
+
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        epoch = checkpoint["partimento"]["counters"]["batches_seen"] // self.per_epoch
+        progress = trainer.fit_loop.epoch_progress
+        for place in (progress.total, progress.current):
+            place.ready = place.started = place.processed = place.completed = epoch
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._stop_where_due(trainer, pl_module)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        counters = pl_module.counters
+        if self.max_updates is not None and counters["updates"] >= self.max_updates:
+            trainer.should_stop = True
+            return
+        within = counters["batches_seen"] % self.per_epoch
+        if within == 0:
+            return
+        asked = self.stop_requested()
+        if asked or (self.every and within % self.every == 0):
+            self._save(trainer, self.folder.last)
+        if asked:
+            raise Interrupted
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
+        self._keep_best(trainer, pl_module)
+        self._stop_where_due(trainer, pl_module)
+        self._save(trainer, self.folder.last)
+        if self.stop_requested():
+            raise Interrupted
+
+    def _keep_best(self, trainer: Trainer, pl_module: Any) -> None:
+        value = trainer.callback_metrics.get(self.monitor)
+        score = float(value) if value is not None else -math.inf
+        if score < self.best or value is None:
+            self.best, self.waited = score if value is not None else self.best, 0
+            self.best_counters = pl_module.counters
+            self._save(trainer, self.folder.best)
+        else:
+            self.waited += 1
+
+    def _stop_where_due(self, trainer: Trainer, pl_module: Any) -> None:
+        out_of_patience = self.patience is not None and self.waited >= self.patience
+        out_of_updates = (
+            self.max_updates is not None and pl_module.counters["updates"] >= self.max_updates
+        )
+        if out_of_patience or out_of_updates:
+            trainer.should_stop = True
+
+    def _save(self, trainer: Trainer, path: Path) -> None:
+        trainer.save_checkpoint(path)

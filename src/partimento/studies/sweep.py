@@ -1,0 +1,114 @@
+"""Sweeps: which jobs a -m command had, how each ended, and the table of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hydra.experimental.callback import Callback
+
+SWEEP_VARIABLE = "PARTIMENTO_SWEEP"
+FILE_VARIABLE = "PARTIMENTO_SWEEP_FILE"
+
+
+class SweepRecord:
+    """The jobs of one -m command, in a file that jobs in other processes append to.
+
+    Args:
+        path: The file of JSON lines.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """Return the jobs in the order in which they ended."""
+        if self.path is None or not self.path.exists():
+            return []
+        return [json.loads(line) for line in self.path.read_text().splitlines()]
+
+
+def sweep_id(arguments: Sequence[str]) -> str:
+    """Return the name of a sweep: the same for the same overrides in any order."""
+    own = sorted(a for a in arguments if a not in ("-m", "--multirun"))
+    return "sweep-" + hashlib.sha256("\n".join(own).encode()).hexdigest()[:8]
+
+
+@contextmanager
+def recording(arguments: Sequence[str]) -> Iterator[SweepRecord]:
+    """Give the jobs of a -m command a place to note how they ended."""
+    if not {"-m", "--multirun"} & set(arguments):
+        yield SweepRecord(None)
+        return
+    import tempfile
+
+    name = sweep_id(arguments)
+    with tempfile.TemporaryDirectory(prefix="partimento-") as folder:
+        path = Path(folder) / f"{name}.jsonl"
+        saved = {key: os.environ.get(key) for key in (SWEEP_VARIABLE, FILE_VARIABLE)}
+        os.environ.update({SWEEP_VARIABLE: name, FILE_VARIABLE: str(path)})
+        try:
+            yield SweepRecord(path)
+        finally:
+            for key, value in saved.items():
+                os.environ.pop(key, None) if value is None else os.environ.update({key: value})
+
+
+class SweepCallback(Callback):
+    """Notes how each job of a sweep ended; Hydra itself shows only the first failure."""
+
+    def on_job_end(self, config: Any, job_return: Any, **kwargs: Any) -> None:
+        """Append one line about the job."""
+        path = os.environ.get(FILE_VARIABLE)
+        if path is None:
+            return
+        failed = job_return.status.name == "FAILED"
+        error = job_return._return_value if failed else None
+        job = {
+            "overrides": list(job_return.overrides),
+            "folder": str(Path(job_return.working_dir).absolute()),
+            "status": "failed" if failed else "finished",
+            "error": None if error is None else f"{error}",
+        }
+        with open(path, "a") as file:
+            file.write(json.dumps(job) + "\n")
+
+
+def print_table(record: SweepRecord) -> None:
+    """Print the jobs, best objective first, failed ones last."""
+    from rich.console import Console
+    from rich.table import Table
+
+    rows = sorted((_row(job) for job in record.jobs()), key=lambda row: row["order"])
+    failed = sum(row["status"] == "failed" for row in rows)
+    objective = next((row["name"] for row in rows if row["name"]), "objective")
+    table = Table(title=f"{len(rows)} jobs, {failed} failed", title_justify="left")
+    for column in ("overrides", objective, "test/nll", "status", "run folder or error"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(row["overrides"], row["value"], row["test"], row["status"], row["where"])
+    Console(highlight=False, markup=False).print(table)
+
+
+def _row(job: dict[str, Any]) -> dict[str, Any]:
+    folder = Path(job["folder"])
+    run = folder / "run.json"
+    record = json.loads(run.read_text()) if run.exists() else {}
+    done = job["status"] == "finished"
+    objective = record.get("objective", {}) if done else {}
+    value = objective.get("value")
+    test = record.get("metrics", {}).get("test/nll") if done else None
+    return {
+        "overrides": " ".join(job["overrides"]),
+        "name": objective.get("name"),
+        "value": "" if value is None else f"{value:.4f}",
+        "test": "" if test is None else f"{test:.4f}",
+        "status": job["status"],
+        "where": os.path.relpath(folder) if done else str(job["error"]),
+        "order": (value is None, value or 0.0, " ".join(job["overrides"])),
+    }
