@@ -1,0 +1,1 @@
+"""Commands: thin Hydra mains behind one wrapper that turns mistakes into sentences."""

@@ -1,0 +1,137 @@
+"""The wrapper of every command: quoting of free text, one-sentence errors, exit codes."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from partimento.apps.composition import register_resolvers
+from partimento.config import conf_dir
+
+DEBUG = "PARTIMENTO_DEBUG"
+
+
+def quoted(argument: str, free_text: Sequence[str]) -> str:
+    """Quote the value of a free-text key for Hydra's grammar.
+
+    File names may hold spaces, commas, parentheses, brackets, accents, and quotes; in Hydra's
+    grammar most of these mean something. A value that is already quoted stays as it is.
+    """
+    key, equals, value = argument.partition("=")
+    if not equals or key.lstrip("+") not in free_text or not value:
+        return argument
+    if re.fullmatch(r"(['\"]).*\1", value, re.DOTALL):
+        return argument
+    escaped = re.sub(r"(\\*)'", lambda m: m.group(1) * 2 + "\\'", value)
+    escaped = re.sub(r"(\\+)$", lambda m: m.group(1) * 2, escaped)
+    escaped = escaped.replace("${", "\\${")
+    return f"{key}='{escaped}'"
+
+
+def command(
+    config_name: str, *, free_text: Sequence[str] = ()
+) -> Callable[[Callable[[Any], None]], Callable[[], None]]:
+    """Make a Hydra command of a function that takes the composed config.
+
+    Args:
+        config_name: Primary config in conf/.
+        free_text: Keys whose values are taken as they are written.
+    """
+
+    def decorate(function: Callable[[Any], None]) -> Callable[[], None]:
+        def main() -> None:
+            arguments = [quoted(argument, free_text) for argument in sys.argv[1:]]
+            raise SystemExit(run_command(function, config_name, arguments))
+
+        main.__doc__ = function.__doc__
+        return main
+
+    return decorate
+
+
+def run_command(function: Callable[[Any], None], config_name: str, arguments: list[str]) -> int:
+    """Run a command under Hydra and return its exit code."""
+    import hydra
+
+    from partimento.studies import sweep
+
+    register_resolvers()
+    # Hydra prints and exits on its own otherwise; errors are to arrive here.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    saved, sys.argv = sys.argv, [sys.argv[0], *arguments]
+    wrap = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)
+    with sweep.recording(arguments) as record:
+        try:
+            held: list[BaseException] = []
+            wrap(_guarded(function, held))()
+            code = report(held[0], arguments, config_name) if held else 0
+        except SystemExit as exit_:  # --help and the like
+            code = exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
+        except BaseException as error:
+            code = report(error, arguments, config_name)
+        finally:
+            sys.argv = saved
+        if record.jobs():
+            sweep.print_table(record)
+    return code
+
+
+def _guarded(function: Callable[[Any], None], held: list[BaseException]) -> Callable[[Any], None]:
+    """Wrap a job: its sys.exit must not end a sweep, and a sweep's error belongs into its own log.
+
+    The error of a single run is held for the caller, since Hydra prints a line of its own about
+    one that passes through it.
+    """
+    import functools
+
+    @functools.wraps(function)
+    def task(config: Any) -> None:
+        import logging
+
+        from hydra.core.hydra_config import HydraConfig
+
+        from partimento.errors import Interrupted, UserError
+
+        mode = HydraConfig.get().mode
+        single = mode is None or mode.name != "MULTIRUN"
+        log = logging.getLogger("partimento")
+        try:
+            function(config)
+        except BaseException as error:
+            expected = isinstance(error, (UserError, Interrupted, KeyboardInterrupt))
+            if not expected:
+                log.exception("The job failed")
+            elif not single:
+                log.error("%s", error)
+            if single:
+                held.append(error)
+                return
+            if isinstance(error, SystemExit):
+                raise RuntimeError(f"the job called sys.exit({error.code})") from error
+            raise
+
+    return task
+
+
+def report(error: BaseException, arguments: list[str], config_name: str) -> int:
+    """Tell a person what went wrong and return the exit code."""
+    from partimento.apps.sentences import cause_of, sentence_of
+    from partimento.errors import Interrupted
+
+    if os.environ.get(DEBUG) == "1":
+        import traceback
+
+        traceback.print_exception(error)
+    if cause_of(error, (Interrupted, KeyboardInterrupt)) is not None:
+        print("Interrupted. The same command goes on from the last checkpoint.", file=sys.stderr)
+        return 130
+    sentence = sentence_of(error, arguments, config_name)
+    if sentence is None:
+        sentence = (
+            f"Unexpected {type(error).__name__}: {error} (PARTIMENTO_DEBUG=1 shows the traceback)"
+        )
+    print(f"partimento: {sentence}", file=sys.stderr)
+    return 1

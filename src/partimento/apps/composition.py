@@ -1,0 +1,137 @@
+"""From a composed Hydra config to a request: validation, identity and run folder."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from partimento.config import check, conf_dir, plain
+from partimento.errors import UserError
+
+# Resolvers that Hydra asks for the run folder; see conf/train.yaml.
+RUN_DIR = "partimento.run_dir"
+RUN_SUBDIR = "partimento.run_subdir"
+CACHE_DIR = "partimento.cache_dir"
+
+
+def register_resolvers() -> None:
+    """Make the resolvers known to OmegaConf; calling it twice does no harm."""
+    OmegaConf.register_new_resolver(RUN_DIR, _run_dir, replace=True)
+    OmegaConf.register_new_resolver(RUN_SUBDIR, _run_subdir, replace=True)
+    OmegaConf.register_new_resolver(CACHE_DIR, _cache_dir, replace=True)
+
+
+def _cache_dir() -> str:
+    import platformdirs
+
+    return platformdirs.user_cache_dir("partimento")
+
+
+def validated(config: DictConfig) -> dict[str, Any]:
+    """Return the resolved config as plain containers after checking every key and building all.
+
+    Building is cheap beside any work, and finds what no signature tells: a model that does not go
+    with the representation, a learning rate that the optimizer refuses.
+
+    Raises:
+        UserError: One sentence about the first fault.
+    """
+    from partimento.building import build
+
+    raw, resolved = plain(config)
+    check(raw, resolved)
+    build(resolved)
+    return resolved
+
+
+def device_of(resolved: dict[str, Any]) -> str:
+    """Return "cpu" or "cuda", the device that the accelerator section comes to here.
+
+    Raises:
+        UserError: When a GPU is asked for and there is none.
+    """
+    import torch
+
+    wanted = resolved["accelerator"]["device"]
+    has_gpu = torch.cuda.is_available()
+    if wanted == "gpu" and not has_gpu:
+        raise UserError(
+            "accelerator.device=gpu asks for a GPU, but torch finds none here: use accelerator=cpu "
+            "or accelerator=auto."
+        )
+    return "cuda" if has_gpu and wanted != "cpu" else "cpu"
+
+
+def run_name(resolved: dict[str, Any]) -> str:
+    """Return `<model>-<dataset>/<identity>`, the run folder below `paths.outputs`."""
+    from partimento.building import build_dataset
+    from partimento.runs import identity
+
+    fingerprint = build_dataset(resolved).fingerprint()
+    digest = identity(resolved, fingerprint, device_of(resolved))
+    return f"{resolved['model']['name']}-{resolved['dataset']['name']}/{digest}"
+
+
+def _run_dir(*, _root_: DictConfig) -> str:
+    resolved = validated(_root_)
+    return str(Path(resolved["paths"]["outputs"]) / run_name(resolved))
+
+
+def _run_subdir(*, _root_: DictConfig) -> str:
+    """Like `_run_dir` within a sweep, where a refused job must not end the others."""
+    try:
+        return run_name(validated(_root_))
+    except UserError as error:
+        digest = hashlib.sha256(str(error).encode()).hexdigest()[:12]
+        return f"refused/{digest}"
+
+
+def request_of(config: DictConfig, folder: Path, overrides: list[str], group: str | None) -> Any:
+    """Return the request that a composed config makes."""
+    from partimento.experiment import Request
+    from partimento.runs import RunFolder
+
+    resolved = validated(config)
+    device = device_of(resolved)
+    if resolved["accelerator"]["devices"] > 1 and resolved["accelerator"]["strategy"] != "ddp":
+        raise UserError(
+            f"accelerator.devices={resolved['accelerator']['devices']} needs accelerator=ddp."
+        )
+    return Request(
+        resolved=resolved,
+        folder=RunFolder(folder),
+        device=device,
+        overrides=tuple(own_overrides(overrides)),
+        group=resolved["group"] or group,
+    )
+
+
+def own_overrides(overrides: list[str]) -> list[str]:
+    """Return the overrides that speak of the experiment, not of Hydra or of places."""
+    skipped = ("hydra.", "hydra/", "paths.", "resume=", "group=", "logger")
+    return [text for text in overrides if not text.lstrip("+~").startswith(skipped)]
+
+
+def compose_request(overrides: list[str], config_name: str) -> Any:
+    """Compose a config from Python, as the command would, and return its request."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    from partimento.apps.sentences import sentence_of
+
+    register_resolvers()
+    if GlobalHydra.instance().is_initialized():
+        raise UserError("partimento.train() cannot be called inside a Hydra application.")
+    try:
+        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+            config = compose(config_name, overrides=overrides, return_hydra_config=True)
+            folder = Path(config.hydra.run.dir)
+            return request_of(config, folder, overrides, None)
+    except Exception as error:
+        sentence = sentence_of(error, overrides, config_name)
+        if sentence is None:
+            raise
+        raise UserError(sentence) from error

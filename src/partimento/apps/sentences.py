@@ -1,0 +1,108 @@
+"""Hydra's and the system's errors as one sentence that names the fault and the nearest right name."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from partimento.config import conf_dir
+from partimento.errors import UserError, did_you_mean
+
+
+def cause_of(
+    error: BaseException, kinds: type[BaseException] | tuple[type[BaseException], ...]
+) -> BaseException | None:
+    """Return the first error of one of the kinds along the chain of causes."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        if isinstance(current, kinds):
+            return current
+        seen.add(id(current))
+        current = current.__cause__ or current.__context__
+    return None
+
+
+def sentence_of(error: BaseException, arguments: list[str], config_name: str) -> str | None:
+    """Return the sentence for a mistake of the user's; None for anything else."""
+    from hydra.errors import HydraException, OverrideParseException
+    from omegaconf.errors import OmegaConfBaseException
+
+    user_error = cause_of(error, UserError)
+    if user_error is not None:
+        return str(user_error)
+    if isinstance(error, OverrideParseException):
+        return (
+            f"{error.override} cannot be read as an override: write key=value, and quote a value "
+            "with spaces, commas or brackets."
+        )
+    if cause_of(error, (HydraException, OmegaConfBaseException)) is not None:
+        return _composition_sentence(str(error), config_name)
+    os_error = cause_of(error, OSError)
+    if isinstance(os_error, OSError) and os_error.filename and os_error.strerror:
+        return f"{os_error.filename}: {os_error.strerror.lower()}; choose another place."
+    return None
+
+
+def _composition_sentence(message: str, config_name: str) -> str:
+    missing = re.search(r"(?:Could not find|In '.*?': Could not find) '([^']+)'", message)
+    if missing:
+        return _missing_option(missing.group(1), message)
+    unknown = re.search(r"Could not override '([^']+)'", message)
+    if unknown:
+        key = unknown.group(1)
+        return f"There is no config key '{key}'.{did_you_mean(key, known_keys(config_name))}"
+    first = message.strip().splitlines()[0].rstrip(".")
+    return f"The config cannot be composed: {first}."
+
+
+def _missing_option(path: str, message: str) -> str:
+    """The sentence for `group=option` where the group has no such option."""
+    group, _, option = path.rpartition("/")
+    options = re.search(r"Available options in '[^']*':\n((?:\s+\S+\n?)+)", message)
+    names = options.group(1).split() if options else option_names(group)
+    if names:
+        return f"config group '{group}' has no option '{option}'.{did_you_mean(option, names)}"
+    return f"There is no config group '{group or option}'.{did_you_mean(group or option, groups())}"
+
+
+def groups() -> list[str]:
+    """Return the names of all shipped config groups."""
+    root = conf_dir()
+    folders = (path for path in root.rglob("*") if path.is_dir())
+    return sorted(str(path.relative_to(root)) for path in folders)
+
+
+def option_names(group: str) -> list[str]:
+    """Return the options of one shipped config group."""
+    return sorted(path.stem for path in (conf_dir() / group).glob("*.yaml"))
+
+
+def known_keys(config_name: str) -> list[str]:
+    """Return the names of all keys that the shipped config files and groups define."""
+    import yaml
+
+    root = conf_dir()
+    names = set(groups())
+    for path in [root / f"{config_name}.yaml", *root.rglob("*/*.yaml")]:
+        package = _package_of(path, root)
+        names.update(_keys(yaml.safe_load(path.read_text()) or {}, package))
+    return sorted(names)
+
+
+def _package_of(path: Path, root: Path) -> str:
+    parts = path.relative_to(root).parts[:-1]
+    return "" if parts[:1] == ("experiment",) else ".".join(parts)
+
+
+def _keys(node: object, prefix: str) -> list[str]:
+    if not isinstance(node, dict):
+        return []
+    found = []
+    for key, value in node.items():
+        if key in ("defaults", "hydra", "name") or str(key).startswith("_"):
+            continue
+        where = f"{prefix}.{key}" if prefix else str(key)
+        found += [where, *_keys(value, where)]
+    return found
+

@@ -1,0 +1,38 @@
+"""`partimento train`: one run, or with -m a sweep of runs."""
+
+from __future__ import annotations
+
+import os
+
+from omegaconf import DictConfig
+
+from partimento.apps.command import command
+
+
+@command("train", free_text=("dataset.path", "paths.outputs", "paths.cache"))
+def main(config: DictConfig) -> None:
+    """Train what the composed config describes and print where the run lies."""
+    import logging
+    from pathlib import Path
+
+    from hydra.core.hydra_config import HydraConfig
+
+    from partimento.apps.composition import request_of
+    from partimento.apps.quiet import quiet_libraries
+    from partimento.apps.summary import print_summary
+    from partimento.experiment import run
+    from partimento.studies.sweep import SWEEP_VARIABLE
+
+    quiet_libraries()
+    hydra = HydraConfig.get()
+    in_sweep = hydra.mode is not None and hydra.mode.name == "MULTIRUN"
+    group = os.environ.get(SWEEP_VARIABLE) if in_sweep else None
+    folder = Path(hydra.runtime.output_dir)
+    request = request_of(config, folder, list(hydra.overrides.task), group)
+    logging.getLogger("partimento").info("Run folder: %s", os.path.relpath(folder))
+    record = run(request)
+    print_summary(folder, record)
+
+
+if __name__ == "__main__":
+    main()
