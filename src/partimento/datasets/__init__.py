@@ -1,0 +1,1 @@
+"""Where music comes from: one file per corpus, each yielding pieces, and the readers they share."""

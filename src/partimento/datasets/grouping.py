@@ -1,0 +1,68 @@
+"""Which pieces share a melody, so that a split can keep them on one side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from partimento.music import Piece
+
+RUN = 16
+"""Intervals in a row that make two melodies one: some four bars, longer than a stock cadence."""
+
+
+def melody_intervals(piece: Piece, part: int = 0) -> tuple[int, ...]:
+    """Return the semitones between successive notes of one part, rests skipped.
+
+    Intervals are the same in every transposition. Of notes struck together the highest counts.
+
+    Raises:
+        IndexError: When the piece has no such part.
+    """
+    if not 0 <= part < len(piece.parts):
+        raise IndexError(f"{piece.id} has {len(piece.parts)} parts, so none at index {part}")
+    notes = piece.notes(part)
+    # Notes are sorted by onset, then pitch: the last of each onset is the highest.
+    highest = np.append(np.diff(notes["onset"]) > 0, True)[: len(notes["onset"])]
+    return tuple(np.diff(notes["pitch"][highest]).tolist())
+
+
+def shared_run_groups(melodies: Mapping[str, Sequence[int]], run: int = RUN) -> dict[str, str]:
+    """Return a group id for each piece, such that pieces that share a run share the group.
+
+    Two pieces belong together when any `run` successive intervals of one occur in the other, or
+    when their whole melodies are equal; so do pieces linked through others. The group's id is the
+    smallest id in it, whatever the order of the pieces.
+
+    Args:
+        melodies: Intervals of each piece's melody, by the piece's id.
+        run: Number of successive intervals.
+
+    Raises:
+        ValueError: When `run` is not positive.
+    """
+    if run < 1:
+        raise ValueError(f"run must be positive, got {run}")
+    leader = {name: name for name in melodies}
+    first_with: dict[tuple[int, ...], str] = {}
+    for name in sorted(melodies):
+        melody = tuple(melodies[name])
+        runs = {melody[start : start + run] for start in range(len(melody) - run + 1)}
+        for key in runs | {melody}:
+            _join(leader, first_with.setdefault(key, name), name)
+    return {name: _find(leader, name) for name in melodies}
+
+
+def _find(leader: dict[str, str], name: str) -> str:
+    """Return the head of a name's group, shortening the way there (union-find)."""
+    while leader[name] != name:
+        leader[name] = leader[leader[name]]
+        name = leader[name]
+    return name
+
+
+def _join(leader: dict[str, str], one: str, other: str) -> None:
+    """Make one group of two, headed by the smaller id."""
+    low, high = sorted((_find(leader, one), _find(leader, other)))
+    leader[high] = low

@@ -1,0 +1,50 @@
+"""Chord symbols as lead-sheet text, and exact numbers."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from xml.etree.ElementTree import fromstring
+
+import pytest
+
+from partimento.datasets.musicxml_part import chord_symbol, number
+
+
+def harmony(root: str, kind: str, more: str = "") -> str:
+    return f"<harmony>{root}<kind>{kind}</kind>{more}</harmony>"
+
+
+def root_of(step: str, alter: int = 0, tag: str = "root") -> str:
+    return f"<{tag}><{tag}-step>{step}</{tag}-step><{tag}-alter>{alter}</{tag}-alter></{tag}>"
+
+
+FLAT_NINE = (
+    "<degree><degree-value>9</degree-value><degree-alter>-1</degree-alter>"
+    "<degree-type>add</degree-type></degree>"
+)
+
+
+@pytest.mark.parametrize(
+    ("xml", "symbol"),
+    [
+        (harmony(root_of("C"), "major"), "C"),
+        (harmony(root_of("B", -1), "major-seventh"), "Bbmaj7"),
+        (harmony(root_of("F", 1), "minor-seventh", root_of("C", 1, "bass")), "F#m7/C#"),
+        (harmony(root_of("G"), "dominant", FLAT_NINE), "G7(addb9)"),
+        (harmony(root_of("C"), "none"), "N.C."),
+        (harmony("<function>V</function>", "major"), None),
+    ],
+)
+def test_chord_symbol(xml: str, symbol: str | None) -> None:
+    assert chord_symbol(fromstring(xml)) == symbol
+
+
+def test_number_is_exact() -> None:
+    assert number(" 2.5 ") == Fraction(5, 2)
+    assert number("-3") == -3
+
+
+@pytest.mark.parametrize("text", [None, "", "1e9", "1/3", "nan", "9" * 19])
+def test_number_refuses(text: str | None) -> None:
+    with pytest.raises(ValueError, match="is not a number"):
+        number(text)
