@@ -1,0 +1,1 @@
+"""Generation: strategies for drawing music from a model, and editing with given cells."""
