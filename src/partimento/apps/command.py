@@ -1,34 +1,17 @@
-"""The wrapper of every command: quoting of free text, one-sentence errors, exit codes."""
+"""The wrapper of every command: free text in, one-sentence errors and exit codes out."""
 
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from partimento.apps.composition import register_resolvers
+from partimento.apps.quoting import quoted
 from partimento.config import conf_dir
 
 DEBUG = "PARTIMENTO_DEBUG"
-
-
-def quoted(argument: str, free_text: Sequence[str]) -> str:
-    """Quote the value of a free-text key for Hydra's grammar.
-
-    File names may hold spaces, commas, parentheses, brackets, accents, and quotes; in Hydra's
-    grammar most of these mean something. A value that is already quoted stays as it is.
-    """
-    key, equals, value = argument.partition("=")
-    if not equals or key.lstrip("+") not in free_text or not value:
-        return argument
-    if re.fullmatch(r"(['\"]).*\1", value, re.DOTALL):
-        return argument
-    escaped = re.sub(r"(\\*)'", lambda m: m.group(1) * 2 + "\\'", value)
-    escaped = re.sub(r"(\\+)$", lambda m: m.group(1) * 2, escaped)
-    escaped = escaped.replace("${", "\\${")
-    return f"{key}='{escaped}'"
 
 
 def command(
@@ -59,6 +42,8 @@ def run_command(function: Callable[[Any], None], config_name: str, arguments: li
     from partimento.studies import sweep
 
     register_resolvers()
+    # Hydra's parser of arguments takes no flag between two overrides.
+    arguments = sorted(arguments, key=lambda argument: argument not in ("-m", "--multirun"))
     # Hydra prints and exits on its own otherwise; errors are to arrive here.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     saved, sys.argv = sys.argv, [sys.argv[0], *arguments]
@@ -118,7 +103,9 @@ def _guarded(function: Callable[[Any], None], held: list[BaseException]) -> Call
 
 def report(error: BaseException, arguments: list[str], config_name: str) -> int:
     """Tell a person what went wrong and return the exit code."""
-    from partimento.apps.sentences import cause_of, sentence_of
+    from omegaconf.errors import OmegaConfBaseException
+
+    from partimento.apps.sentences import cause_of, origin_of, sentence_of
     from partimento.errors import Interrupted
 
     if os.environ.get(DEBUG) == "1":
@@ -130,8 +117,9 @@ def report(error: BaseException, arguments: list[str], config_name: str) -> int:
         return 130
     sentence = sentence_of(error, arguments, config_name)
     if sentence is None:
-        sentence = (
-            f"Unexpected {type(error).__name__}: {error} (PARTIMENTO_DEBUG=1 shows the traceback)"
-        )
+        # OmegaConf wraps what a resolver meets in an error of many lines.
+        origin = origin_of(error) if isinstance(error, OmegaConfBaseException) else error
+        text = " ".join(f"{type(origin).__name__}: {origin}".split())
+        sentence = f"Unexpected {text} (PARTIMENTO_DEBUG=1 shows the traceback)"
     print(f"partimento: {sentence}", file=sys.stderr)
     return 1

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from partimento.config import check, conf_dir, plain
+from partimento.apps.quoting import TRAIN_FREE_TEXT, quoted
+from partimento.config import check, conf_dir, plain, redacted
 from partimento.errors import UserError
 
 # Resolvers that Hydra asks for the run folder; see conf/train.yaml.
@@ -43,8 +45,20 @@ def validated(config: DictConfig) -> dict[str, Any]:
 
     raw, resolved = plain(config)
     check(raw, resolved)
+    for section in ("model", "dataset"):
+        _check_name(section, resolved[section].get("name"))
     build(resolved)
     return resolved
+
+
+def _check_name(section: str, name: object) -> None:
+    """Refuse a name of a model or dataset that cannot be part of the run folder's."""
+    if not isinstance(name, str) or not re.fullmatch(r"\w[\w.-]*", name):
+        shown = "null" if name is None else name
+        raise UserError(
+            f"{section}.name={shown} is wrong: run folders are called after it, so it must be a "
+            "word of letters, digits, '_', '-' and '.'."
+        )
 
 
 def device_of(resolved: dict[str, Any]) -> str:
@@ -84,7 +98,7 @@ def _run_subdir(*, _root_: DictConfig) -> str:
     """Like `_run_dir` within a sweep, where a refused job must not end the others."""
     try:
         return run_name(validated(_root_))
-    except UserError as error:
+    except Exception as error:  # it comes up again in the job itself, which tells it
         digest = hashlib.sha256(str(error).encode()).hexdigest()[:12]
         return f"refused/{digest}"
 
@@ -95,16 +109,11 @@ def request_of(config: DictConfig, folder: Path, overrides: list[str], group: st
     from partimento.runs import RunFolder
 
     resolved = validated(config)
-    device = device_of(resolved)
-    if resolved["accelerator"]["devices"] > 1 and resolved["accelerator"]["strategy"] != "ddp":
-        raise UserError(
-            f"accelerator.devices={resolved['accelerator']['devices']} needs accelerator=ddp."
-        )
     return Request(
         resolved=resolved,
         folder=RunFolder(folder),
-        device=device,
-        overrides=tuple(own_overrides(overrides)),
+        device=device_of(resolved),
+        overrides=tuple(redacted(own_overrides(overrides))),
         group=resolved["group"] or group,
     )
 
@@ -123,6 +132,7 @@ def compose_request(overrides: list[str], config_name: str) -> Any:
     from partimento.apps.sentences import sentence_of
 
     register_resolvers()
+    overrides = [quoted(override, TRAIN_FREE_TEXT) for override in overrides]
     if GlobalHydra.instance().is_initialized():
         raise UserError("partimento.train() cannot be called inside a Hydra application.")
     try:

@@ -23,10 +23,17 @@ def cause_of(
     return None
 
 
+def origin_of(error: BaseException) -> BaseException:
+    """Return the error at the beginning of the chain of causes."""
+    while (before := error.__cause__ or error.__context__) is not None:
+        error = before
+    return error
+
+
 def sentence_of(error: BaseException, arguments: list[str], config_name: str) -> str | None:
     """Return the sentence for a mistake of the user's; None for anything else."""
     from hydra.errors import HydraException, OverrideParseException
-    from omegaconf.errors import OmegaConfBaseException
+    from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
     user_error = cause_of(error, UserError)
     if user_error is not None:
@@ -36,6 +43,12 @@ def sentence_of(error: BaseException, arguments: list[str], config_name: str) ->
             f"{error.override} cannot be read as an override: write key=value, and quote a value "
             "with spaces, commas or brackets."
         )
+    if "Config group override must be" in str(error):
+        return _no_option(arguments)
+    if isinstance(error, InterpolationResolutionError) and not isinstance(
+        origin_of(error), (KeyError, OSError, OmegaConfBaseException)
+    ):
+        return None  # a resolver of ours ran into an error that is no mistake of the user's
     if cause_of(error, (HydraException, OmegaConfBaseException)) is not None:
         return _composition_sentence(str(error), config_name)
     os_error = cause_of(error, OSError)
@@ -51,9 +64,40 @@ def _composition_sentence(message: str, config_name: str) -> str:
     unknown = re.search(r"Could not override '([^']+)'", message)
     if unknown:
         key = unknown.group(1)
-        return f"There is no config key '{key}'.{did_you_mean(key, known_keys(config_name))}"
+        return _unknown_key(key, known_keys(config_name))
+    taken = re.search(r"An item is already at '([^']+)'", message)
+    if taken:
+        key = taken.group(1)
+        return f"There already is a config key '{key}': write {key}=… without the +."
+    several = re.search(r"Ambiguous value for argument '([^'=]+)=(.*)'", message)
+    if several:
+        key, values = several.groups()
+        return f"{key}={values} is ambiguous: write {key}=[{values}] for a list, or -m for a sweep."
     first = message.strip().splitlines()[0].rstrip(".")
     return f"The config cannot be composed: {first}."
+
+
+def _unknown_key(key: str, known: list[str]) -> str:
+    """The sentence for an override of a key that the composed config does not have."""
+    if key not in known:
+        return f"There is no config key '{key}'.{did_you_mean(key, known)}"
+    parents = [name for name in groups() if key.startswith(name.replace("/", ".") + ".")]
+    group = max(parents, key=len, default="")
+    return (
+        f"There is no config key '{key}' with the chosen option of the config group '{group}': "
+        "another option has it."
+    )
+
+
+def _no_option(arguments: list[str]) -> str:
+    """The sentence for `group=null`, `group=3` and the like."""
+    for argument in arguments:
+        group, _, option = argument.lstrip("+").partition("=")
+        if group in groups() and option not in option_names(group):
+            return _missing_option(f"{group}/{option}", "")
+        if not group:
+            break
+    return f"{argument} cannot be read as an override: write key=value."
 
 
 def _missing_option(path: str, message: str) -> str:
@@ -61,7 +105,7 @@ def _missing_option(path: str, message: str) -> str:
     group, _, option = path.rpartition("/")
     options = re.search(r"Available options in '[^']*':\n((?:\s+\S+\n?)+)", message)
     names = options.group(1).split() if options else option_names(group)
-    if names:
+    if names or group in groups():
         return f"config group '{group}' has no option '{option}'.{did_you_mean(option, names)}"
     return f"There is no config group '{group or option}'.{did_you_mean(group or option, groups())}"
 
@@ -105,4 +149,3 @@ def _keys(node: object, prefix: str) -> list[str]:
         where = f"{prefix}.{key}" if prefix else str(key)
         found += [where, *_keys(value, where)]
     return found
-

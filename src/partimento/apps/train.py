@@ -7,9 +7,10 @@ import os
 from omegaconf import DictConfig
 
 from partimento.apps.command import command
+from partimento.apps.quoting import TRAIN_FREE_TEXT
 
 
-@command("train", free_text=("dataset.path", "paths.outputs", "paths.cache"))
+@command("train", free_text=TRAIN_FREE_TEXT)
 def main(config: DictConfig) -> None:
     """Train what the composed config describes and print where the run lies."""
     import logging
@@ -18,12 +19,10 @@ def main(config: DictConfig) -> None:
     from hydra.core.hydra_config import HydraConfig
 
     from partimento.apps.composition import request_of
-    from partimento.apps.quiet import quiet_libraries
     from partimento.apps.summary import print_summary
     from partimento.experiment import run
     from partimento.studies.sweep import SWEEP_VARIABLE
 
-    quiet_libraries()
     hydra = HydraConfig.get()
     in_sweep = hydra.mode is not None and hydra.mode.name == "MULTIRUN"
     group = os.environ.get(SWEEP_VARIABLE) if in_sweep else None
