@@ -40,6 +40,12 @@ def build_dataset(resolved: Mapping[str, Any]) -> Dataset:
     return _of_type(Dataset, instantiate(resolved["dataset"], "dataset", trusted=trusted))
 
 
+def build_strategy(resolved: Mapping[str, Any]) -> Strategy:
+    """Build the generation strategy of a resolved config."""
+    trusted = resolved.get("trusted_packages") or []
+    return _of_type(Strategy, instantiate(resolved["strategy"], "strategy", trusted=trusted))
+
+
 def build(resolved: Mapping[str, Any]) -> Parts:
     """Build dataset, representation, strategy and model, and try out the optimizer.
 
@@ -58,9 +64,8 @@ def build(resolved: Mapping[str, Any]) -> Parts:
             ranges=[list(pair) for pair in dataset.ranges],
         ),
     )
-    strategy = _of_type(Strategy, instantiate(resolved["strategy"], "strategy", trusted=trusted))
     model = build_model(resolved, representation)
-    return Parts(dataset, representation, strategy, model)
+    return Parts(dataset, representation, build_strategy(resolved), model)
 
 
 def build_model(resolved: Mapping[str, Any], representation: Representation) -> Model:

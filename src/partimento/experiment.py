@@ -17,8 +17,8 @@ from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.loggers import Logger
 
 from partimento.building import Parts, build, supplied
-from partimento.config import AcceleratorConfig, DataConfig, SplitConfig, TrainerConfig
-from partimento.config.schema import section
+from partimento.config import AcceleratorConfig, TrainerConfig
+from partimento.config.schema import data_config, section
 from partimento.data.module import MusicDataModule
 from partimento.errors import Interrupted, UserError
 from partimento.loggers.csv import cut_back
@@ -26,6 +26,7 @@ from partimento.runs.checkpoint import AtomicCheckpointIO, Checkpointing
 from partimento.runs.folder import RunFolder
 from partimento.runs.identity import code_checksums, git_state, versions
 from partimento.runs.interruption import StopRequest
+from partimento.runs.quiet import quiet_lightning
 from partimento.runs.resume import Decision, decide, refuse_other_config
 
 log = logging.getLogger(__name__)
@@ -138,7 +139,7 @@ def _train(request: Request, decision: Decision, parts: Parts) -> dict[str, Any]
     model = parts.model
     model.log_every = section(TrainerConfig, resolved["trainer"]).log_every
     model.card = checkpoint_card(resolved, parts)
-    with StopRequest() as stop, _loggers(request, record) as loggers:
+    with quiet_lightning(), StopRequest() as stop, _loggers(request, record) as loggers:
         checkpointing = _checkpointing(request, data, stop)
         trainer = _trainer(request, parts, data, loggers, checkpointing)
         resumed = decision.checkpoint
@@ -181,12 +182,6 @@ def _data_module(resolved: Mapping[str, Any], parts: Parts) -> MusicDataModule:
         cache=resolved["paths"].get("cache"),
         limit=trainer.limit_train_batches,
     )
-
-
-def data_config(resolved: Mapping[str, Any]) -> DataConfig:
-    """Return the `data` section as its schema."""
-    values = dict(resolved["data"])
-    return DataConfig(**{**values, "split": SplitConfig(**values.get("split", {}))})
 
 
 def checkpoint_card(resolved: Mapping[str, Any], parts: Parts) -> dict[str, Any]:

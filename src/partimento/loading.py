@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ from torch import Tensor
 
 from partimento.building import build_model, supplied
 from partimento.data.batch import Given
-from partimento.distributions import Distribution
 from partimento.errors import UserError
 from partimento.generation.harmonize import Harmonization, harmonize
 from partimento.generation.strategies import SingleStep, Strategy
@@ -88,23 +88,23 @@ def load(run: str | Path, *, trusted_packages: Sequence[str] = ()) -> Trained:
     path = checkpoint_path(Path(run))
     checkpoint = read_checkpoint(path)
     card = checkpoint["partimento"]
+    # What may be built is the caller's word, never the file's.
     config = {**card["config"], "trusted_packages": list(trusted_packages)}
     representation = supplied(
         config["representation"],
         "representation",
         trusted_packages,
-        **{key: value for key, value in card["representation"].items()},
+        **card["representation"],
     )
-    stored = Distribution.from_state(card["distribution"])
-    if representation.distribution != stored:
+    if representation.distribution.state() != card["distribution"]:
         raise UserError(
             f"{path} was written for another alphabet than this version's "
-            f"{type(representation).__name__} makes: {stored!r}."
+            f"{type(representation).__name__} makes."
         )
     model = build_model(config, representation)
     try:
         model.load_state_dict(checkpoint["state_dict"])
-    except (RuntimeError, KeyError) as error:
+    except (RuntimeError, KeyError, TypeError) as error:
         raise UserError(
             f"{path} holds the weights of another model than its config "
             f"'{config['model'].get('name')}' describes: {_first_line(error)}"
@@ -138,22 +138,37 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         UserError: When it is damaged, holds a pickled object, or is not Partimento's.
     """
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # torch muses about the pickle protocol of damaged files
+            warnings.simplefilter("ignore")
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise UserError(
             f"{path} is refused: it is no checkpoint of plain weights and could run code when read."
         ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # a damaged file can fail in any way
         raise UserError(f"{path} cannot be read as a checkpoint: {_first_line(error)}") from error
     card = checkpoint.get("partimento") if isinstance(checkpoint, dict) else None
-    if not isinstance(card, dict) or "config" not in card:
+    if not isinstance(card, dict) or "format" not in card:
         raise UserError(f"{path} is a checkpoint, but none that Partimento wrote.")
-    if card.get("format") != CHECKPOINT_FORMAT:
+    if card["format"] != CHECKPOINT_FORMAT:
         raise UserError(
-            f"{path} has checkpoint format {card.get('format')}; this version reads "
+            f"{path} has checkpoint format {card['format']}; this version reads "
             f"{CHECKPOINT_FORMAT}."
         )
+    if not _is_whole(card):
+        raise UserError(f"{path} is damaged: it lacks part of what rebuilds its model.")
     return checkpoint
+
+
+def _is_whole(card: Mapping[str, Any]) -> bool:
+    """True when a checkpoint's card holds what `load` reads."""
+    parts = ("config", "representation", "distribution", "counters")
+    if not all(isinstance(card.get(name), dict) for name in parts):
+        return False
+    config = card["config"]
+    nodes = [config.get(name) for name in ("model", "representation")]
+    built = all(isinstance(node, dict) and "_target_" in node for node in nodes)
+    return built and isinstance(config.get("seed"), int)
 
 
 def _first_line(error: BaseException) -> str:

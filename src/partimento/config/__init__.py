@@ -5,6 +5,8 @@ from partimento.config.plain import plain, redacted
 from partimento.config.schema import (
     AcceleratorConfig,
     DataConfig,
+    EvaluateConfig,
+    GenerateConfig,
     PathsConfig,
     SplitConfig,
     TrainConfig,
@@ -17,6 +19,8 @@ from partimento.config.targets import instantiate, resolve_target
 __all__ = [
     "AcceleratorConfig",
     "DataConfig",
+    "EvaluateConfig",
+    "GenerateConfig",
     "PathsConfig",
     "SplitConfig",
     "TrainConfig",

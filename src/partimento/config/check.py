@@ -6,29 +6,38 @@ import json
 import re
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
 from partimento.config.schema import TrainConfig, section
-from partimento.config.targets import DIRECTIVES, parameters_of, resolve_target, targets_of
+from partimento.config.targets import (
+    DIRECTIVES,
+    asks_for_factory,
+    expected_types,
+    parameters_of,
+    resolve_target,
+    section_types,
+    targets_of,
+)
 from partimento.errors import UserError, did_you_mean
 
 _REFERENCE = re.compile(r"\$\{(\.*)([A-Za-z_][\w.]*|)\}")
 
 
-def check(raw: Mapping[str, Any], resolved: Mapping[str, Any]) -> None:
+def check(raw: Mapping[str, Any], resolved: Mapping[str, Any], schema: type = TrainConfig) -> None:
     """Refuse a composed config that names unknown keys, wrong types or forbidden targets.
 
     Args:
         raw: The config as plain containers with interpolations left as text.
         resolved: The same with interpolations resolved.
+        schema: Schema of the command's primary config.
 
     Raises:
         UserError: One sentence about the first fault found.
     """
     trusted = resolved.get("trusted_packages") or []
     _Checker(references_of(raw), []).type("trusted_packages", trusted, list[str])
-    _Checker(references_of(raw), trusted).section("", TrainConfig, resolved)
+    _Checker(references_of(raw), trusted).section("", schema, resolved)
 
 
 def references_of(raw: Any, path: str = "") -> dict[str, str]:
@@ -79,19 +88,24 @@ class _Checker:
             elif is_dataclass(hints[key]):
                 self.section(where, typing.cast(type, hints[key]), value)
             elif hints[key] is Any:
-                self.node(where, value)
+                kind = section_types().get(key)
+                self.node(where, value, () if kind is None else (kind,))
             else:
                 self.type(where, value, hints[key])
+        for item in fields(schema):
+            needed = item.default is MISSING and item.default_factory is MISSING
+            if needed and item.name not in values:
+                raise UserError(f"{prefix}{item.name} is missing: the config cannot do without it.")
         if path:
             section(schema, values)  # a schema may refuse what its keys say together
 
-    def node(self, path: str, node: Any) -> None:
+    def node(self, path: str, node: Any, expected: tuple[type, ...] = ()) -> None:
         """Check a node, or a mapping or list of nodes, against the signatures of their targets."""
         if isinstance(node, list):
             for index, item in enumerate(node):
-                self.node(f"{path}.{index}", item)
+                self.node(f"{path}.{index}", item, expected)
         elif isinstance(node, Mapping) and "_target_" in node:
-            self.arguments(path, node)
+            self.arguments(path, node, expected)
         elif isinstance(node, Mapping):
             for key, value in node.items():
                 if key != "name" and not isinstance(value, Mapping):
@@ -99,11 +113,11 @@ class _Checker:
                         f"Nothing reads {path}.{key}={_short(value)}: {path} holds named nodes, "
                         "each with a _target_."
                     )
-                self.node(f"{path}.{key}", value)
+                self.node(f"{path}.{key}", value, expected)
 
-    def arguments(self, path: str, node: Mapping[str, Any]) -> None:
+    def arguments(self, path: str, node: Mapping[str, Any], expected: tuple[type, ...]) -> None:
         """Check the keys of a node against the signature of its target."""
-        parameters = parameters_of(resolve_target(path, node["_target_"], self.trusted))
+        parameters = parameters_of(resolve_target(path, node["_target_"], self.trusted, expected))
         for key, value in node.items():
             where = f"{path}.{key}"
             if key in DIRECTIVES:
@@ -112,7 +126,13 @@ class _Checker:
                 known = [f"{path}.{name}" for name in parameters]
                 self.unread(where, value, [*known, *keys_of(node, path)])
             elif next(targets_of(value, ""), None) is not None:
-                self.node(where, value)
+                hint = parameters.get(key, Any)
+                if asks_for_factory(hint) and "_target_" in value and not value.get("_partial_"):
+                    raise UserError(
+                        f"{where} needs _partial_: true, since {path} builds it later, with "
+                        "arguments of its own."
+                    )
+                self.node(where, value, expected_types(hint))
             else:
                 self.type(where, value, parameters.get(key, Any))
 
@@ -141,7 +161,7 @@ class _Checker:
             first = error.errors()[0]
             inner = "".join(f"[{part}]" for part in first["loc"] if isinstance(part, int))
             message = first["msg"][0].lower() + first["msg"][1:]
-            message = message.replace("a valid array", "a list, such as [200]")
+            message = message.replace("a valid array", "a list, written [a, b]")
             where = self.references.get(path, path)
             shown = _short(first["input"] if inner else value)
             raise UserError(f"{where}{inner}={shown} is wrong: {message}.") from None

@@ -22,12 +22,14 @@ def plain(config: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         UserError: When a mandatory value is missing or an interpolation cannot be resolved.
     """
     from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
+    from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
     job = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
     raw = OmegaConf.to_container(job, resolve=False)
     try:
         resolved = OmegaConf.to_container(job, resolve=True, throw_on_missing=True)
+    except MissingMandatoryValue as error:
+        raise UserError(f"{error.full_key}=… is missing and must be given.") from error
     except OmegaConfBaseException as error:
         key = getattr(error, "full_key", "") or ""
         reason = str(error).splitlines()[0]

@@ -71,6 +71,11 @@ class AcceleratorConfig:
     precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"] = "32-true"
     threads: PositiveInt = 2
 
+    def __post_init__(self) -> None:
+        """Refuse several devices without the strategy that uses them."""
+        if self.devices > 1 and self.strategy != "ddp":
+            raise UserError(f"accelerator.devices={self.devices} needs accelerator=ddp.")
+
 
 @dataclass
 class PathsConfig:
@@ -98,6 +103,28 @@ class TrainConfig:
     resume: Literal["auto", "must", "never", "force"] = field(metadata=NOT_IDENTITY)
     trusted_packages: list[str] = field(metadata=NOT_IDENTITY)
     group: str | None = field(metadata=NOT_IDENTITY)
+
+
+@dataclass
+class GenerateConfig:
+    """The primary config of `generate`."""
+
+    run: str
+    input: str
+    output: str | None
+    strategy: Any
+    seed: Annotated[int, Ge(0)]
+    trusted_packages: list[str]
+
+
+@dataclass
+class EvaluateConfig:
+    """The primary config of `evaluate`."""
+
+    run: str
+    baselines: list[str]
+    cache: str | None
+    trusted_packages: list[str]
 
 
 def conf_dir() -> Path:
@@ -130,3 +157,9 @@ def section(schema: type[T], values: Mapping[str, Any]) -> T:
     """Return a section as its schema, without keys that only interpolations read."""
     names = {item.name for item in fields(typing.cast(Any, schema))}
     return schema(**{key: value for key, value in values.items() if key in names})
+
+
+def data_config(resolved: Mapping[str, Any]) -> DataConfig:
+    """Return the `data` section of a resolved config as its schema."""
+    values = dict(resolved["data"])
+    return section(DataConfig, {**values, "split": section(SplitConfig, values.get("split", {}))})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import collections.abc
 import functools
 import importlib
 import inspect
+import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -16,29 +18,72 @@ OWN_PACKAGES = ("partimento", "torch", "pytorch_lightning", "torchmetrics")
 DIRECTIVES = {"_target_", "_partial_", "_convert_", "_recursive_", "name"}
 
 
-def allowed_types() -> tuple[type, ...]:
-    """Return the types of which a `_target_` must be a subclass."""
+def section_types() -> dict[str, type]:
+    """Return the base type of the nodes that stand in a section of the config, by section."""
     from pytorch_lightning import Callback
     from pytorch_lightning.loggers import Logger
+
+    from partimento.datasets.base import Dataset
+    from partimento.generation.strategies import Strategy
+    from partimento.models.base import Model
+    from partimento.representations.base import Representation
+
+    return {
+        "model": Model,
+        "dataset": Dataset,
+        "representation": Representation,
+        "strategy": Strategy,
+        "diagnostics": Callback,
+        "logger": Logger,
+    }
+
+
+def allowed_types() -> tuple[type, ...]:
+    """Return the types of which a `_target_` must be a subclass."""
     from torch.nn import Module
     from torch.optim import Optimizer
     from torch.optim.lr_scheduler import LRScheduler
     from torchmetrics import Metric
 
-    from partimento.datasets.base import Dataset
-    from partimento.generation.strategies import Strategy
     from partimento.losses.base import Objective
-    from partimento.representations.base import Representation
 
-    own = (Dataset, Representation, Strategy, Objective)
-    return (*own, Module, Optimizer, LRScheduler, Callback, Logger, Metric)
+    return (*section_types().values(), Objective, Module, Optimizer, LRScheduler, Metric)
 
 
-def resolve_target(path: str, target: object, trusted: Sequence[str] = ()) -> type:
+def expected_types(annotation: Any) -> tuple[type, ...]:
+    """Return the allowed base types that an annotation asks for, be it as what a factory returns.
+
+    An empty tuple says that the annotation asks for none, and anything allowed may stand there.
+    """
+    if inspect.isclass(annotation) and not typing.get_args(annotation):
+        return (annotation,) if issubclass(annotation, allowed_types()) else ()
+    arguments = typing.get_args(annotation)
+    if typing.get_origin(annotation) is collections.abc.Callable:
+        arguments = arguments[-1:]
+    return tuple(kind for argument in arguments for kind in expected_types(argument))
+
+
+def asks_for_factory(annotation: Any) -> bool:
+    """True for an annotation such as `Callable[..., Module]`, which only a factory satisfies."""
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        members = [kind for kind in typing.get_args(annotation) if kind is not type(None)]
+        return all(asks_for_factory(kind) for kind in members)
+    return typing.get_origin(annotation) is collections.abc.Callable
+
+
+def resolve_target(
+    path: str, target: object, trusted: Sequence[str] = (), expected: tuple[type, ...] = ()
+) -> type:
     """Return the class that a `_target_` names.
 
     A module prefix alone would let `torch.load` run a pickle, so the target must also be a class
     of an allowed base type.
+
+    Args:
+        path: Where the node stands in the config.
+        target: What stands there as `_target_`.
+        trusted: Packages besides the project's own whose classes may be built.
+        expected: Base types of which one is needed at this place; empty: any allowed one will do.
 
     Raises:
         UserError: When the package is not trusted, or the target is no class of an allowed type.
@@ -57,11 +102,33 @@ def resolve_target(path: str, target: object, trusted: Sequence[str] = ()) -> ty
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise UserError(f"{where} cannot be found: {error}.") from error
-    types = allowed_types()
-    if not inspect.isclass(found) or not issubclass(found, types):
-        names = ", ".join(kind.__name__ for kind in types)
-        raise UserError(f"{where} is refused: it is not a class of an allowed type ({names}).")
+    kinds = expected or allowed_types()
+    if not inspect.isclass(found) or not issubclass(found, kinds):
+        names = ", ".join(kind.__name__ for kind in kinds)
+        needed = "the type needed here" if expected else "an allowed type"
+        raise UserError(f"{where} is refused: it is not a class of {needed} ({names}).")
     return found
+
+
+def check_targets(
+    node: Any, path: str, trusted: Sequence[str], expected: tuple[type, ...] = ()
+) -> None:
+    """Refuse a `_target_`, at any depth, that is not allowed or does not fit where it stands.
+
+    Raises:
+        UserError: About the first such target.
+    """
+    if isinstance(node, list):
+        for index, item in enumerate(node):
+            check_targets(item, f"{path}[{index}]", trusted, expected)
+    elif isinstance(node, Mapping):
+        kinds = dict.fromkeys(node, expected)
+        if "_target_" in node:
+            kind = resolve_target(path, node["_target_"], trusted, expected)
+            hints = parameters_of(kind)
+            kinds = {key: expected_types(hints.get(key, Any)) for key in node}
+        for key, value in node.items():
+            check_targets(value, f"{path}.{key}", trusted, kinds[key])
 
 
 def instantiate(node: Mapping[str, Any], path: str, *, trusted: Sequence[str] = (), **extra: Any):
@@ -78,8 +145,7 @@ def instantiate(node: Mapping[str, Any], path: str, *, trusted: Sequence[str] = 
     """
     import hydra.utils
 
-    for where, target in targets_of(node, path):
-        resolve_target(where, target, trusted)
+    check_targets(node, path, trusted)
     try:
         # Extra arguments do not pass through Hydra, which would build nodes inside them.
         factory = hydra.utils.instantiate(
@@ -128,9 +194,8 @@ def targets_of(node: Any, path: str) -> Iterator[tuple[str, Any]]:
 def parameters_of(kind: type) -> dict[str | None, Any]:
     """Return name → annotation of a class's constructor; a key None when it takes any keyword."""
     signature = inspect.signature(kind)
-    constructor = kind.__init__ if "__init__" in dir(kind) else kind
     try:
-        hints = typing.get_type_hints(constructor, include_extras=True)
+        hints = typing.get_type_hints(inspect.getattr_static(kind, "__init__"), include_extras=True)
     except (NameError, TypeError):
         hints = {}
     result: dict[str | None, Any] = {}

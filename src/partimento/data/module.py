@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from pytorch_lightning import LightningDataModule
+from pytorch_lightning import LightningDataModule, Trainer
 
 from partimento.config import DataConfig
 from partimento.data.batch import Batch
 from partimento.data.loader import EvalLoader, TrainLoader, batches_per_epoch
-from partimento.data.splits import Manifest, split_by_group
+from partimento.data.splits import Manifest
 from partimento.datasets.base import Corpus, Dataset
 from partimento.errors import UserError
 from partimento.music import Piece
@@ -71,10 +71,9 @@ class MusicDataModule(LightningDataModule):
         corpus, split = self.corpus, self.config.split
         ids = [piece.id for piece in corpus.pieces]
         if corpus.splits is not None:
-            return Manifest(corpus.splits, rule="published split", seed=0)
+            return Manifest.published(corpus.splits)
         fractions = {"train": split.train, "valid": split.valid, "test": split.test}
-        splits = split_by_group(ids, corpus.groups, fractions, split.seed)
-        return Manifest(splits, rule=corpus.card.split_rule, seed=split.seed)
+        return Manifest.by_group(ids, corpus.groups, fractions, split.seed)
 
     def pieces(self, split: str) -> list[Piece]:
         """Return the pieces of one split."""
@@ -118,9 +117,14 @@ class MusicDataModule(LightningDataModule):
         self._examples[split] = moved
         return moved
 
+    def _fitting(self) -> Trainer:
+        if self.trainer is None:
+            raise RuntimeError("loaders are made for a trainer; take examples(split) without one")
+        return self.trainer
+
     def train_dataloader(self) -> TrainLoader:
         """Return the rest of the epoch in which the model stands."""
-        trainer = self.trainer
+        trainer = self._fitting()
         counters = getattr(trainer.lightning_module, "counters", {})
         return TrainLoader(
             self._on_device("train"),
@@ -133,7 +137,7 @@ class MusicDataModule(LightningDataModule):
         )
 
     def _eval_loader(self, split: str) -> EvalLoader:
-        trainer = self.trainer
+        trainer = self._fitting()
         return EvalLoader(
             self._on_device(split),
             batch_size=max(self.batch_size, 256),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -42,11 +43,7 @@ def one_hot_binary_cross_entropy(
     cells = [voice.sum(dim=-1) for voice in distribution.voices(units)]
     if len(cells) == 1 and x.dim() == 2:
         return mean_over(cells[0], mask)
-    total = sum(
-        mean_over(cell, None) if mask is None else (cell * mask[..., voice]).sum()
-        for voice, cell in enumerate(cells)
-    )
-    return total / len(cells) if mask is None else total / mask.sum().clamp(min=1)
+    return mean_over(torch.stack(cells, dim=-1), mask)
 
 
 class SoftmaxObjective(Objective):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from pytorch_lightning import LightningModule
@@ -51,6 +51,8 @@ class Model(LightningModule):
     updates: Tensor
     batches_seen: Tensor
     examples_seen: Tensor
+    _loss_sum: Tensor
+    metrics: nn.ModuleDict
 
     def __init__(
         self,
@@ -115,20 +117,23 @@ class Model(LightningModule):
     def evaluate(self, batch: Batch) -> Evaluation:
         """Return likelihood and prediction of the cells that the model has to predict."""
 
+    def _metrics(self) -> dict[str, Metric]:
+        return cast("dict[str, Metric]", dict(self.metrics.items()))
+
     def _evaluation_step(self, batch: Batch) -> None:
         log_prob, prediction, mask = self.evaluate(batch)
         if log_prob is not None:
             self.nll_sum.update(-log_prob.sum(dtype=torch.float64))
             self.cell_count.update(mask.sum())
         if prediction is not None:
-            for metric in self.metrics.values():
+            for metric in self._metrics().values():
                 metric.update(prediction, batch.x, mask)
 
     def _evaluation_end(self, stage: str) -> None:
         values: dict[str, Tensor] = {}
         if self.cell_count.update_called:
             values[f"{stage}/nll"] = self.nll_sum.compute() / self.cell_count.compute()
-        for name, metric in self.metrics.items():
+        for name, metric in self._metrics().items():
             if metric.update_called:
                 result = metric.compute()
                 items = result.items() if isinstance(result, dict) else [(name, result)]

@@ -84,7 +84,8 @@ class Checkpointing(Callback):
         epoch = checkpoint["partimento"]["counters"]["batches_seen"] // self.per_epoch
         progress = trainer.fit_loop.epoch_progress
         for place in (progress.total, progress.current):
-            place.ready = place.started = place.processed = place.completed = epoch
+            for name in ("ready", "started", "processed", "completed"):
+                setattr(place, name, epoch)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._stop_where_due(trainer, pl_module)
