@@ -93,6 +93,10 @@ def run(request: Request) -> dict[str, Any]:
     if decision.action == "anew" and request.folder.read():
         with request.folder.lease():  # a run under way is not pulled from under its process
             aside = request.folder.set_aside()
+        request.folder.path.mkdir()
+        for handler in logging.getLogger().handlers:
+            if isinstance(handler, logging.FileHandler):
+                handler.close()  # the next line opens the log anew, in the new folder
         log.info("The former run now lies in %s", aside)
     with request.folder.lease():
         return _recorded(request, parts)

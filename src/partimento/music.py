@@ -108,8 +108,10 @@ class Piece:
         order = np.lexsort((columns["pitch"], columns["part"], columns["onset"]))
         for name, column in columns.items():
             object.__setattr__(self, name, _column(column[order], name))
-        for name in ("bars", "keys", "chords", "tempos", "parts"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+        marks: dict[str, Any] = {"bars": Bar, "keys": Key, "chords": Chord, "tempos": Tempo}
+        for name, kind in marks.items():
+            object.__setattr__(self, name, tuple(kind(*mark) for mark in getattr(self, name)))
+        object.__setattr__(self, "parts", tuple(self.parts))
         if self.end < 0:
             end = int((columns["onset"] + columns["duration"]).max()) if count else 0
             object.__setattr__(self, "end", end)

@@ -94,6 +94,8 @@ def _guarded(function: Callable[[Any], None], held: list[BaseException]) -> Call
             if single:
                 held.append(error)
                 return
+            if isinstance(error, Interrupted):  # the person means the sweep, not only this job
+                raise KeyboardInterrupt from error
             if isinstance(error, SystemExit):
                 raise RuntimeError(f"the job called sys.exit({error.code})") from error
             raise

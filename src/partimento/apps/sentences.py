@@ -135,8 +135,11 @@ def known_keys(config_name: str) -> list[str]:
 
 
 def _package_of(path: Path, root: Path) -> str:
-    parts = path.relative_to(root).parts[:-1]
-    return "" if parts[:1] == ("experiment",) else ".".join(parts)
+    """Return where in the config a file's keys go: its `# @package` line says, else its folder."""
+    header = re.match(r"#\s*@package\s+(\S+)", path.read_text())
+    if header:
+        return "" if header.group(1) == "_global_" else header.group(1)
+    return ".".join(path.relative_to(root).parts[:-1])
 
 
 def _keys(node: object, prefix: str) -> list[str]:

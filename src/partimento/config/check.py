@@ -161,6 +161,8 @@ class _Checker:
             first = error.errors()[0]
             inner = "".join(f"[{part}]" for part in first["loc"] if isinstance(part, int))
             message = first["msg"][0].lower() + first["msg"][1:]
+            if first["type"] == "needs_python_object":
+                message = "it takes objects, each written as a node with a _target_"
             message = message.replace("a valid array", "a list, written [a, b]")
             where = self.references.get(path, path)
             shown = _short(first["input"] if inner else value)

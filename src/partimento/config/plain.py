@@ -47,7 +47,7 @@ def redacted(value: Any) -> Any:
     """Return the value with every secret of the environment replaced by `<redacted>`."""
     hidden = secrets()
     if isinstance(value, Mapping):
-        return {key: redacted(item) for key, item in value.items()}
+        return {redacted(key): redacted(item) for key, item in value.items()}
     if isinstance(value, list):
         return [redacted(item) for item in value]
     if isinstance(value, str):

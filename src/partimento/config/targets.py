@@ -145,7 +145,7 @@ def instantiate(node: Mapping[str, Any], path: str, *, trusted: Sequence[str] = 
     """
     import hydra.utils
 
-    check_targets(node, path, trusted)
+    check_targets(node, path, trusted, _expected_at(path))
     try:
         # Extra arguments do not pass through Hydra, which would build nodes inside them.
         factory = hydra.utils.instantiate(
@@ -161,6 +161,14 @@ def instantiate(node: Mapping[str, Any], path: str, *, trusted: Sequence[str] = 
         raise
     except (ValueError, TypeError) as error:
         raise UserError(f"{path} cannot be built: {error}.") from error
+
+
+def _expected_at(path: str) -> tuple[type, ...]:
+    """Return the base type that the section asks for, where a node stands directly in it."""
+    section, *below = path.split(".")
+    depth = 1 if section in ("diagnostics", "logger") else 0  # these hold named nodes
+    kind = section_types().get(section)
+    return (kind,) if kind is not None and len(below) == depth else ()
 
 
 def _buildable(node: Any, path: str, trusted: Sequence[str]) -> Any:

@@ -7,6 +7,8 @@ import signal
 import threading
 from types import FrameType
 
+from partimento.errors import Interrupted
+
 log = logging.getLogger(__name__)
 
 
@@ -35,6 +37,7 @@ class StopRequest:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.asked is not None:
-            raise KeyboardInterrupt
+            # Not KeyboardInterrupt: Lightning answers that with an exit of its own.
+            raise Interrupted
         self.asked = number
         log.warning("Stopping after this batch, state will be saved; once more to stop at once.")

@@ -71,7 +71,8 @@ class SweepCallback(Callback):
         error = job_return._return_value if failed else None
         job = {
             "overrides": list(job_return.overrides),
-            "folder": str(Path(job_return.working_dir).absolute()),
+            # Not the job's working directory, which chdir: false leaves where the user is.
+            "folder": str(Path(config.hydra.runtime.output_dir).absolute()),
             "status": "failed" if failed else "finished",
             "error": None if error is None else f"{error}",
         }
