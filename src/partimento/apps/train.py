@@ -20,6 +20,7 @@ def main(config: DictConfig) -> None:
 
     from partimento.apps.composition import request_of
     from partimento.apps.summary import print_summary
+    from partimento.errors import UserError
     from partimento.experiment import run
     from partimento.studies.sweep import SWEEP_VARIABLE
 
@@ -28,6 +29,11 @@ def main(config: DictConfig) -> None:
     group = os.environ.get(SWEEP_VARIABLE) if in_sweep else None
     folder = Path(hydra.runtime.output_dir)
     request = request_of(config, folder, list(hydra.overrides.task), group)
+    if in_sweep and request.resolved["accelerator"]["strategy"] == "ddp":
+        raise UserError(
+            "accelerator=ddp cannot be used with -m, since every process would run the whole "
+            "sweep: give each job one device, or run the jobs one by one."
+        )
     logging.getLogger("partimento").info("Run folder: %s", os.path.relpath(folder))
     record = run(request)
     print_summary(folder, record)

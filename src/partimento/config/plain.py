@@ -11,7 +11,8 @@ from typing import Any
 from partimento.errors import UserError
 
 _SECRET_NAME = re.compile(
-    r"(^|_)(API_?KEY|KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$", re.IGNORECASE
+    r"((^|_)KEY|APIKEY|_PAT|_PWD|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?)$",
+    re.IGNORECASE,
 )
 
 

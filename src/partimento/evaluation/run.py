@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from partimento.evaluation.table import baseline_table, evaluate_predictor, to_j
 from partimento.loading import Trained, checkpoint_path, load
 from partimento.runs.folder import write_atomically
 from partimento.runs.identity import canonical, code_checksums
+
+log = logging.getLogger(__name__)
 
 
 def evaluate_run(
@@ -114,6 +117,7 @@ def _baselines(
         if place is not None and place.exists():
             rows[name] = json.loads(place.read_text())
             continue
+        log.info("Fitting the baseline %s", name)
         rows |= baseline_table(
             examples["train"],
             examples["valid"],

@@ -92,6 +92,7 @@ def _score(piece: Piece) -> Score:
 
 
 def _part(piece: Piece, index: int) -> Part:
+    from music21 import bar as bar_
     from music21 import instrument, stream
 
     name = piece.parts[index] or f"Part {index + 1}"
@@ -112,6 +113,8 @@ def _part(piece: Piece, index: int) -> Part:
             measure.clef = _clef(name, piece.notes(index)["pitch"])
         _insert_marks(measure, piece, bar.onset, stop, top=index == 0)
         part.insert(Fraction(bar.onset, NOTATION_GRID), measure)
+    for last in list(part.getElementsByClass(stream.Measure))[-1:]:
+        last.rightBarline = bar_.Barline("final")
     part.makeAccidentals(inPlace=True)
     part.makeBeams(inPlace=True)
     for measure in part.getElementsByClass(stream.Measure):

@@ -85,7 +85,9 @@ def print_table(record: SweepRecord) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    rows = sorted((_row(job) for job in record.jobs()), key=lambda row: row["order"])
+    jobs = record.jobs()
+    common = set.intersection(*(set(job["overrides"]) for job in jobs)) if len(jobs) > 1 else set()
+    rows = sorted((_row(job, common) for job in jobs), key=lambda row: row["order"])
     failed = sum(row["status"] == "failed" for row in rows)
     objective = next((row["name"] for row in rows if row["name"]), "objective")
     table = Table(title=f"{len(rows)} jobs, {failed} failed", title_justify="left")
@@ -93,10 +95,15 @@ def print_table(record: SweepRecord) -> None:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(row["overrides"], row["value"], row["test"], row["status"], row["where"])
-    Console(highlight=False, markup=False).print(table)
+    console = Console(highlight=False, markup=False)
+    # A log file has no width of its own; 80 columns would fold every cell.
+    console.width = console.width if console.is_terminal else 160
+    console.print(table)
 
 
-def _row(job: dict[str, Any]) -> dict[str, Any]:
+def _row(job: dict[str, Any], common: set[str]) -> dict[str, Any]:
+    """Return what the table shows of a job; overrides that all jobs have are left out."""
+    own = " ".join(text for text in job["overrides"] if text not in common)
     folder = Path(job["folder"])
     run = folder / "run.json"
     record = json.loads(run.read_text()) if run.exists() else {}
@@ -105,11 +112,11 @@ def _row(job: dict[str, Any]) -> dict[str, Any]:
     value = objective.get("value")
     test = record.get("metrics", {}).get("test/nll") if done else None
     return {
-        "overrides": " ".join(job["overrides"]),
+        "overrides": own,
         "name": objective.get("name"),
         "value": "" if value is None else f"{value:.4f}",
         "test": "" if test is None else f"{test:.4f}",
         "status": job["status"],
         "where": os.path.relpath(folder) if done else str(job["error"]),
-        "order": (value is None, value or 0.0, " ".join(job["overrides"])),
+        "order": (value is None, value or 0.0, own),
     }
