@@ -7,6 +7,7 @@ in a process of its own: a sweep pays the imports once.
 from __future__ import annotations
 
 import argparse
+import functools
 import re
 import statistics
 import subprocess
@@ -46,8 +47,9 @@ def preparation(count: int) -> dict[str, float]:
     first, later = [], []
     for _ in range(count):
         with tempfile.TemporaryDirectory() as folder:
-            first.append(timed(lambda folder=folder: Chorales().prepare(folder)))
-            later.append(timed(lambda folder=folder: Chorales().prepare(folder)))
+            prepare = functools.partial(Chorales().prepare, folder)
+            first.append(timed(prepare))
+            later.append(timed(prepare))
     return {"first_preparation_s": median(first), "later_preparation_s": median(later)}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -64,8 +63,10 @@ TABLES = {"minibach": minibach, "overhead": overhead}
 def filled(text: str) -> str:
     """Return README's text with every table made anew."""
     for name, make in TABLES.items():
-        pattern = rf"(<!-- table: {name} -->\n).*?(<!-- end -->)"
-        text = re.sub(pattern, lambda m, make=make: f"{m[1]}{make()}\n{m[2]}", text, flags=re.S)
+        start, stop = f"<!-- table: {name} -->\n", "<!-- end -->"
+        before, _, rest = text.partition(start)
+        after = rest.partition(stop)[2]
+        text = f"{before}{start}{make()}\n{stop}{after}"
     return text
 
 

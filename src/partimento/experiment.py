@@ -156,20 +156,29 @@ def _train(request: Request, decision: Decision, parts: Parts) -> dict[str, Any]
 def _test(
     trainer: Trainer, model: Any, data: MusicDataModule, folder: RunFolder, best: Checkpointing
 ) -> dict[str, Any]:
-    """Test the best weights; return metrics and counters for run.json."""
+    """Test the best weights; return metrics and counters for run.json.
+
+    Raises:
+        UserError: When no epoch was best, since training diverged.
+    """
     trained = model.counters
     trainer.strategy.barrier("best checkpoint")
+    if not folder.best.exists():
+        raise UserError(
+            f"{best.monitor} was never a number, so there is no best checkpoint: training diverged; "
+            "try a smaller model.optimizer.lr, or trainer.gradient_clip=1."
+        )
     checkpoint = torch.load(folder.best, map_location=model.device, weights_only=True)
     model.load_state_dict(checkpoint["state_dict"])
     model.restore_counters()
     trainer.test(model, data, verbose=False)
     metrics = {key: float(value) for key, value in trainer.callback_metrics.items()}
     metrics = {key: value for key, value in metrics.items() if key.startswith("test/")}
-    if np.isfinite(best.best):
+    if best.monitor is not None and np.isfinite(best.best):
         metrics[best.monitor] = best.best
     return {
         "metrics": metrics,
-        "objective": {"name": best.monitor, "value": metrics.get(best.monitor)},
+        "objective": {"name": best.monitor, "value": metrics.get(best.monitor or "")},
         "counters": trained,
         "best": best.best_counters,
     }

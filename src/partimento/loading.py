@@ -101,7 +101,8 @@ def load(run: str | Path, *, trusted_packages: Sequence[str] = ()) -> Trained:
             f"{path} was written for another alphabet than this version's "
             f"{type(representation).__name__} makes."
         )
-    model = build_model(config, representation)
+    with torch.random.fork_rng(devices=[]):  # initial weights draw from the global stream
+        model = build_model(config, representation)
     try:
         model.load_state_dict(checkpoint["state_dict"])
     except (RuntimeError, KeyError, TypeError) as error:

@@ -47,13 +47,13 @@ class DataConfig:
 
 @dataclass
 class TrainerConfig:
-    """How long and in which portions a model is trained."""
+    """How long and in which portions a model is trained; conf/trainer/default.yaml explains."""
 
-    max_epochs: PositiveInt = 50
+    max_epochs: PositiveInt = 60
     max_updates: PositiveInt | None = None
     batch_size: PositiveInt = 128
-    patience: PositiveInt | None = None
-    monitor: str = "valid/nll"
+    patience: PositiveInt | None = 6
+    monitor: str | None = "valid/nll"
     gradient_clip: Annotated[float, Gt(0)] | None = None
     limit_train_batches: PositiveInt | None = None
     log_every: Annotated[int, Gt(0)] = field(default=50, metadata=NOT_IDENTITY)

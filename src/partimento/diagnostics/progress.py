@@ -23,11 +23,11 @@ class ProgressBar(Callback):
 
     Args:
         total: Updates of the whole run.
-        monitor: The value shown beside the epoch.
+        monitor: The value shown beside the epoch, if any.
         interval: Seconds between lines where there is no terminal.
     """
 
-    def __init__(self, total: int, monitor: str, interval: float = 20.0) -> None:
+    def __init__(self, total: int, monitor: str | None, interval: float = 20.0) -> None:
         self.total = total
         self.monitor = monitor
         self.interval = interval
@@ -74,7 +74,7 @@ class ProgressBar(Callback):
             self.console.print(f"{text}: {done}/{self.total} updates, about {left:.0f} s left")
 
     def _description(self, trainer: Any) -> str:
-        value = trainer.callback_metrics.get(self.monitor)
+        value = trainer.callback_metrics.get(self.monitor) if self.monitor else None
         shown = "" if value is None else f" {self.monitor} {float(value):.4f}"
         return f"epoch {trainer.current_epoch + 1}{shown}"
 

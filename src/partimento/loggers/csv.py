@@ -47,7 +47,7 @@ class CsvLogger(Logger):
         rows = [[*axes, name, value] for name, value in metrics.items() if name not in AXES]
         new = not self.path.exists()
         with self.path.open("a", newline="") as file:
-            writer = csv.writer(file)
+            writer = csv.writer(file, lineterminator="\n")
             if new:
                 writer.writerow(COLUMNS)
             writer.writerows(rows)
@@ -58,12 +58,11 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     rows = []
-    with path.open(newline="") as file:
-        for row in csv.DictReader(file):
-            if row["value"] is None or row["value"] == "":
-                continue
-            numbers = {name: int(row[name]) for name in AXES if row[name]}
-            rows.append({**numbers, "name": row["name"], "value": float(row["value"])})
+    # Without the line's end "0.75" may have been cut to "0.7".
+    whole = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    for row in csv.DictReader(whole):
+        numbers = {name: int(row[name]) for name in AXES if row[name]}
+        rows.append({**numbers, "name": row["name"], "value": float(row["value"])})
     return rows
 
 

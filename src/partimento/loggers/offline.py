@@ -45,26 +45,44 @@ def read_offline(folder: str | Path) -> OfflineRun:
     if not paths:
         raise UserError(f"{folder} holds no offline W&B files (wandb/offline-run-*).")
     run: dict[str, Any] = {}
-    rows: dict[tuple[int, frozenset[str]], dict[str, Any]] = {}
+    history: list[dict[str, Any]] = []
     files: list[Path] = []
     unreadable: list[Path] = []
     for path in paths:
         records = list(_records(path))
         if not any(record["type"] == "run" for record in records):
             unreadable.append(path)
-        # What the earlier process logged beyond the point from which this one goes on is void.
-        updates = [row["updates"] for row in _history(records) if "updates" in row]
-        if updates:
-            rows = {key: row for key, row in rows.items() if key[0] < min(updates)}
         for record in records:
             if record["type"] == "run":
                 run = record["run"]
             elif record["type"] == "files":
                 files += _existing(path.parent / "files", record["files"]["files"])
-        for row in _history(records):
-            rows[row.get("updates", -1), frozenset(row)] = row
-    ordered = sorted(rows.items(), key=lambda item: item[0][0])
-    return OfflineRun(run, [row for _, row in ordered], files, unreadable)
+        history = _united(history, list(_history(records)))
+    return OfflineRun(run, sorted(history, key=_updates), files, unreadable)
+
+
+def _united(earlier: list[dict[str, Any]], later: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of two processes without what the second one logged anew.
+
+    What the first one logged beyond the point from which the second goes on is void. At that very
+    point both may hold rows that count: the last validation of the first, the test of the second.
+    """
+    places = [_updates(row) for row in later if "updates" in row]
+    if not places:
+        return earlier + later
+    again = {_content(row) for row in later}
+    first = min(places)
+    kept = [row for row in earlier if _updates(row) <= first and _content(row) not in again]
+    return kept + later
+
+
+def _updates(row: dict[str, Any]) -> int:
+    return row.get("updates", -1)
+
+
+def _content(row: dict[str, Any]) -> tuple[Any, ...]:
+    """What a row tells, whatever its values."""
+    return _updates(row), row.get("epoch"), frozenset(row)
 
 
 def _records(path: Path) -> Iterator[dict[str, Any]]:

@@ -51,6 +51,8 @@ class WandbLogger(pytorch_lightning.loggers.WandbLogger):
             console="off",
             # The address of a git remote can hold a token; the commit stands in the config.
             disable_git=True,
+            # W&B would note the command line, in which a shell may have put a secret.
+            x_disable_meta=True,
             x_disable_stats=True,
         )
         super().__init__(

@@ -71,8 +71,9 @@ class Model(LightningModule):
         self.register_buffer("_loss_sum", torch.zeros((), dtype=torch.float64))
         self._position = {"updates": 0, "batches_seen": 0, "examples_seen": 0}
         self.metrics = nn.ModuleDict(dict(metrics or {}))
-        self.nll_sum = SumMetric().set_dtype(torch.float64)
-        self.cell_count = SumMetric().set_dtype(torch.float64)
+        # NaN must stay NaN: a diverged model whose NaNs are left out would look the best.
+        self.nll_sum = SumMetric(nan_strategy="disable").set_dtype(torch.float64)
+        self.cell_count = SumMetric(nan_strategy="disable").set_dtype(torch.float64)
 
     @property
     def counters(self) -> dict[str, int]:

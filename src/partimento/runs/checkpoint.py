@@ -12,7 +12,7 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
-from partimento.errors import Interrupted
+from partimento.errors import Interrupted, UserError, did_you_mean
 from partimento.runs.folder import RunFolder, write_atomically
 
 
@@ -40,8 +40,7 @@ class Checkpointing(Callback):
     Args:
         folder: The run folder.
         per_epoch: Batches of an epoch.
-        monitor: Validation value of which the lowest is best; when the model has no such value
-            every epoch is best.
+        monitor: Validation value of which the lowest is best; None: the latest epoch is best.
         patience: Validations without improvement before training stops; None: never.
         every: Batches between checkpoints inside an epoch; None: only after validation.
         max_updates: Updates after which training stops.
@@ -53,7 +52,7 @@ class Checkpointing(Callback):
         folder: RunFolder,
         *,
         per_epoch: int,
-        monitor: str = "valid/nll",
+        monitor: str | None = "valid/nll",
         patience: int | None = None,
         every: int | None = None,
         max_updates: int | None = None,
@@ -114,14 +113,26 @@ class Checkpointing(Callback):
             raise Interrupted
 
     def _keep_best(self, trainer: Trainer, pl_module: Any) -> None:
-        value = trainer.callback_metrics.get(self.monitor)
-        score = float(value) if value is not None else -math.inf
-        if score < self.best or value is None:
-            self.best, self.waited = score if value is not None else self.best, 0
-            self.best_counters = pl_module.counters
+        score = self._score(trainer)
+        if score is None or score < self.best:
+            self.best = self.best if score is None else score
+            self.best_counters, self.waited = pl_module.counters, 0
             self._save(trainer, self.folder.best)
         else:
             self.waited += 1
+
+    def _score(self, trainer: Trainer) -> float | None:
+        """Return the monitored value of this validation; None when nothing is monitored."""
+        if self.monitor is None:
+            return None
+        values = trainer.callback_metrics
+        if self.monitor not in values:
+            raise UserError(
+                f"trainer.monitor={self.monitor} names no value of the validation."
+                f"{did_you_mean(self.monitor, [str(name) for name in values])}"
+            )
+        score = float(values[self.monitor])
+        return score if math.isfinite(score) else math.inf
 
     def _stop_where_due(self, trainer: Trainer, pl_module: Any) -> None:
         out_of_patience = self.patience is not None and self.waited >= self.patience
