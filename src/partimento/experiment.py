@@ -5,24 +5,22 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from pytorch_lightning import Callback, Trainer
-from pytorch_lightning.loggers import Logger
+from pytorch_lightning import Trainer
 
-from partimento.building import Parts, build, supplied
+from partimento.building import Parts, build
 from partimento.config import AcceleratorConfig, TrainerConfig
 from partimento.config.schema import data_config, section
 from partimento.data.module import MusicDataModule
 from partimento.errors import Interrupted, UserError
+from partimento.fitting import Request, checkpointing_of, open_loggers, trainer_of
 from partimento.loggers.csv import cut_back
-from partimento.runs.checkpoint import AtomicCheckpointIO, Checkpointing
+from partimento.runs.checkpoint import Checkpointing
 from partimento.runs.folder import RunFolder
 from partimento.runs.identity import code_checksums, git_state, versions
 from partimento.runs.interruption import StopRequest
@@ -30,32 +28,6 @@ from partimento.runs.quiet import quiet_lightning
 from partimento.runs.resume import Decision, decide, refuse_other_config
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is asked for: a resolved config, where it runs, and how it was asked.
-
-    Attributes:
-        resolved: The resolved config as plain containers.
-        folder: The run folder.
-        device: "cpu" or "cuda".
-        overrides: What the user wrote, for names and records.
-        group: Name of the sweep that the run belongs to.
-    """
-
-    resolved: Mapping[str, Any]
-    folder: RunFolder
-    device: str
-    overrides: tuple[str, ...] = ()
-    group: str | None = None
-    trusted: tuple[str, ...] = field(default=())
-
-    @property
-    def name(self) -> str:
-        """A name for people: the model, the dataset and the overrides."""
-        base = f"{self.resolved['model']['name']}-{self.resolved['dataset']['name']}"
-        return " ".join([base, *self.overrides])
 
 
 def train(overrides: Sequence[str] = (), *, config_name: str = "train") -> dict[str, Any]:
@@ -143,9 +115,9 @@ def _train(request: Request, decision: Decision, parts: Parts) -> dict[str, Any]
     model = parts.model
     model.log_every = section(TrainerConfig, resolved["trainer"]).log_every
     model.card = checkpoint_card(resolved, parts)
-    with quiet_lightning(), StopRequest() as stop, _loggers(request, record) as loggers:
-        checkpointing = _checkpointing(request, data, stop)
-        trainer = _trainer(request, parts, data, loggers, checkpointing)
+    with quiet_lightning(), StopRequest() as stop, open_loggers(request, record) as loggers:
+        checkpointing = checkpointing_of(request, data, stop)
+        trainer = trainer_of(request, parts, data, loggers, checkpointing)
         resumed = decision.checkpoint
         started = time.monotonic()
         trainer.fit(model, data, ckpt_path=resumed, weights_only=True if resumed else None)
@@ -247,110 +219,3 @@ def _counters_of(checkpoint: Path) -> dict[str, int]:
     from partimento.loading import read_checkpoint
 
     return read_checkpoint(checkpoint)["partimento"]["counters"]
-
-
-def _checkpointing(request: Request, data: MusicDataModule, stop: StopRequest) -> Checkpointing:
-    config = section(TrainerConfig, request.resolved["trainer"])
-    world = request.resolved["accelerator"]["devices"]
-    return Checkpointing(
-        request.folder,
-        per_epoch=data.batches_per_epoch(world),
-        monitor=config.monitor,
-        patience=config.patience,
-        every=config.checkpoint_every,
-        max_updates=config.max_updates,
-        stop_requested=stop,
-    )
-
-
-@contextmanager
-def _loggers(request: Request, record: Mapping[str, Any]) -> Iterator[list[Logger]]:
-    """Build the loggers, and close each when the run is over, however it ends."""
-    trusted = request.resolved.get("trusted_packages") or []
-    config = {**request.resolved, "git": record["git"], "data_checksum": record["data"]["checksum"]}
-    loggers: list[Any] = [
-        supplied(
-            node,
-            f"logger.{name}",
-            trusted,
-            folder=str(request.folder.path),
-            run_id=request.folder.path.name,
-            run_name=request.name,
-            group=request.group,
-            run_config=config,
-        )
-        for name, node in (request.resolved["logger"] or {}).items()
-        if name != "name"
-    ]
-    failed = 1
-    try:
-        yield loggers
-        failed = 0
-    finally:
-        for logger in loggers:
-            if hasattr(logger, "close"):
-                logger.close(failed)
-
-
-def _trainer(
-    request: Request,
-    parts: Parts,
-    data: MusicDataModule,
-    loggers: list[Logger],
-    checkpointing: Checkpointing,
-) -> Trainer:
-    """Build Lightning's trainer; what a run's result depends on is set here and nowhere else."""
-    from pytorch_lightning.strategies import DDPStrategy
-
-    config = section(TrainerConfig, request.resolved["trainer"])
-    accelerator = section(AcceleratorConfig, request.resolved["accelerator"])
-    backend = "gloo" if request.device == "cpu" else "nccl"
-    ddp = accelerator.strategy == "ddp"
-    return Trainer(
-        accelerator="cpu" if request.device == "cpu" else "gpu",
-        devices=accelerator.devices,
-        strategy=DDPStrategy(process_group_backend=backend) if ddp else "auto",
-        precision=accelerator.precision,
-        max_epochs=config.max_epochs,
-        gradient_clip_val=config.gradient_clip,
-        logger=loggers or False,
-        callbacks=[*_callbacks(request, parts, data), checkpointing],
-        plugins=[AtomicCheckpointIO()],
-        # The loader of an epoch begins where the run stands, hence one loader per epoch.
-        reload_dataloaders_every_n_epochs=1,
-        use_distributed_sampler=False,
-        num_sanity_val_steps=0,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        default_root_dir=str(request.folder.path),
-    )
-
-
-def _callbacks(request: Request, parts: Parts, data: MusicDataModule) -> list[Callback]:
-    from partimento.diagnostics.progress import ProgressBar
-
-    resolved = request.resolved
-    trusted = resolved.get("trusted_packages") or []
-    callbacks = [
-        supplied(
-            node,
-            f"diagnostics.{name}",
-            trusted,
-            folder=str(request.folder.path),
-            representation=parts.representation,
-            strategy=parts.strategy,
-            seed=resolved["seed"],
-        )
-        for name, node in (resolved["diagnostics"] or {}).items()
-        if name != "name"
-    ]
-    config = section(TrainerConfig, resolved["trainer"])
-    if config.progress_bar:
-        total = config.max_epochs * data.batches_per_epoch(resolved["accelerator"]["devices"])
-        total = min(total, config.max_updates or total)
-        callbacks.append(ProgressBar(total, config.monitor))
-    for callback in callbacks:
-        if not isinstance(callback, Callback):
-            raise UserError(f"diagnostics holds a {type(callback).__name__}, not a Callback.")
-    return callbacks

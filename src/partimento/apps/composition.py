@@ -105,7 +105,7 @@ def _run_subdir(*, _root_: DictConfig) -> str:
 
 def request_of(config: DictConfig, folder: Path, overrides: list[str], group: str | None) -> Any:
     """Return the request that a composed config makes."""
-    from partimento.experiment import Request
+    from partimento.fitting import Request
     from partimento.runs import RunFolder
 
     resolved = validated(config)

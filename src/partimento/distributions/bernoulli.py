@@ -1,0 +1,65 @@
+"""Independent binary cells: piano rolls and frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from partimento.distributions.base import Distribution, masked, uniform
+
+
+class Bernoulli(Distribution):
+    """Independent binary cells, such as an 88-key binary piano roll; parameters are logits.
+
+    Args:
+        shape: `(steps, pitches)`.
+    """
+
+    kind = "bernoulli"
+    dtype = torch.uint8
+
+    def __init__(self, shape: Sequence[int | None]) -> None:
+        self.shape = tuple(shape)
+
+    def arguments(self) -> dict[str, Any]:
+        return {"shape": list(self.shape)}
+
+    @property
+    def feature_shape(self) -> tuple[int | None, ...]:
+        return self.shape
+
+    def features(self, x: Tensor) -> Tensor:
+        return x.to(torch.get_default_dtype())
+
+    def log_prob(self, parameters: Tensor, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        target = x.to(parameters.dtype)
+        cells = -F.binary_cross_entropy_with_logits(parameters, target, reduction="none")
+        return masked(cells, mask)
+
+    def sample(
+        self,
+        parameters: Tensor,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        if temperature == 0:
+            return (parameters > 0).to(self.dtype)
+        probability = torch.sigmoid(parameters / temperature)
+        return (uniform(probability, generator) < probability).to(self.dtype)
+
+    def relax(
+        self,
+        parameters: Tensor,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Binary concrete samples (Maddison, Mnih & Teh 2017, appendix B)."""
+        noise = torch.logit(uniform(parameters, generator))
+        return torch.sigmoid((parameters + noise) / temperature)
+
+    def from_features(self, features: Tensor) -> Tensor:
+        return (features > 0.5).to(self.dtype)
