@@ -6,7 +6,7 @@ import os
 import random
 import signal
 import subprocess
-import sys
+import sysconfig
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,10 +14,12 @@ from typing import Any
 
 import torch
 
+CONSOLE = Path(sysconfig.get_path("scripts")) / "partimento"
+
 
 def start(overrides: Sequence[str], **popen: Any) -> subprocess.Popen[str]:
     """Start `partimento train` in a process of its own."""
-    command = [sys.executable, "-m", "partimento.apps.train", *overrides]
+    command = [str(CONSOLE), "train", *overrides]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         command,

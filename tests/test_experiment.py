@@ -150,14 +150,3 @@ def test_patience_and_max_updates_stop_training(tiny, tmp_path):
     )
     best, updates = record["best"]["updates"], record["counters"]["updates"]
     assert updates == best + 2 < 30
-
-
-def test_ddp_on_two_processes_trains_the_same_data(tiny, tmp_path):
-    from survival import complete
-
-    overrides = tiny("accelerator=ddp", "accelerator.device=cpu", "accelerator.threads=1")
-    complete([text for text in overrides if text != "accelerator=cpu"])
-    record = json.loads((run_folder(tmp_path) / "run.json").read_text())
-    assert record["status"] == "finished"
-    assert record["counters"]["updates"] == 12
-    assert record["counters"]["examples_seen"] == 12 * 32

@@ -14,6 +14,7 @@ import torch
 import partimento
 from partimento.data.batch import Given
 from partimento.errors import UserError
+from partimento.generation.strategies import SingleStep
 from partimento.loading import checkpoint_path, read_checkpoint
 from partimento.music import Piece, lay_bars
 
@@ -110,6 +111,31 @@ def test_a_loaded_model_samples_around_what_is_given(tiny_run, melody):
         assert piece.notes(0)["onset"].tolist() == expected["onset"].tolist()
     assert one == again
     assert one != other
+
+
+def test_sampling_goes_through_a_strategy(tiny_run):
+    trained = partimento.load(tiny_run)
+    shape = (1, *trained.representation.distribution.shape)
+    given = Given(torch.zeros(shape, dtype=torch.int64), torch.zeros(shape, dtype=torch.bool))
+    given.mask[..., 0] = True
+    asked = []
+
+    class Noted(SingleStep):
+        def generate(self, model, **arguments):
+            asked.append(arguments)
+            return super().generate(model, **arguments)
+
+    one, two = (
+        trained.sample(2, given=given, strategy=strategy, temperature=temperature)
+        for strategy, temperature in ((Noted(0.0), 1.0), (None, 0.0))
+    )
+    assert one == two
+    assert len(one) == 2
+    assert {"n", "lengths", "z", "weights", "condition"} < set(asked[0])
+    with pytest.raises(UserError, match="Feedforward has no use for z"):
+        trained.sample(1, given=given, z=torch.zeros(1, 2))
+    with pytest.raises(UserError, match="keeps no averaged weights"):
+        trained.sample(1, given=given, weights="ema")
 
 
 def test_weights_of_another_model(stored, spoilt):

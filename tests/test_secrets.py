@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import subprocess
+import sys
+
+import pytest
 
 from partimento.apps.composition import compose_request
 from partimento.config import redacted
@@ -59,3 +64,54 @@ def test_a_secret_that_the_shell_put_into_an_override_is_not_recorded(tiny, monk
     assert request.resolved["trainer"]["monitor"] == "<redacted>"
     assert "trainer.monitor=<redacted>" in request.overrides
     assert token not in request.name
+
+
+@pytest.mark.parametrize(
+    ("override", "code", "shown"),
+    [
+        ("group={}", 0, "2 jobs, 0 failed"),
+        ("trainer.monitor=valid/{}", 1, "valid/<redacted> names no value"),
+        ("model.name={}", 1, "model.name=<redacted> is wrong"),
+        ("model.nothing={}", 1, "There is no config key 'model.nothing'"),
+        ("model=mini{}", 1, "has no option 'mini<redacted>'"),
+    ],
+    ids=["fine", "fails", "refused", "unknown key", "unknown option"],
+)
+def test_a_sweep_neither_shows_nor_keeps_a_secret(
+    cli, tiny, tmp_path, monkeypatch, override, code, shown
+):
+    """Hydra notes the overrides of a sweep, and of each job, in places of its own."""
+    token = secrets.token_hex(20)
+    monkeypatch.setenv("FOO_TOKEN", token)
+    outputs = tmp_path / "outputs"
+    outputs.mkdir()
+    (outputs / "note").write_text("here before")
+    result = cli("train", "-m", *tiny("seed=1,2"), override.format(token))
+    assert result.code == code, result.err
+    assert shown in result.out + result.err
+    assert token not in result.out + result.err
+    assert occurrences(outputs, token) == []
+    assert not list(tmp_path.rglob("multirun.yaml"))
+
+
+def test_a_sweep_that_is_killed_keeps_no_secret_either(tiny, tmp_path):
+    """At its first job there is no file of Hydra's any more."""
+    token = secrets.token_hex(20)
+    script = (
+        "import os, sys\n"
+        "from partimento import experiment\n"
+        "from partimento.apps import train\n"
+        "experiment.run = lambda request: os._exit(9)\n"
+        f"sys.argv = ['train', '-m', *{tiny(f'group={token}')!r}]\n"
+        "train.main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "FOO_TOKEN": token},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 9, done.stderr
+    assert token not in done.stdout + done.stderr
+    assert (tmp_path / "outputs" / "minibach-chorales").is_dir()
+    assert occurrences(tmp_path / "outputs", token) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from partimento.experiment import train
+    from partimento.apps.train import train
     from partimento.loading import load
 
 __all__ = ["load", "train"]
@@ -18,7 +18,7 @@ def __getattr__(name: str) -> Any:
 
         return load
     if name == "train":
-        from partimento.experiment import train
+        from partimento.apps.train import train
 
         return train
     raise AttributeError(f"module 'partimento' has no attribute {name!r}")

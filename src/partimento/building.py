@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import torch
 
 from partimento.config import instantiate, resolve_target
 from partimento.datasets.base import Dataset
@@ -14,6 +18,10 @@ from partimento.generation.strategies import Strategy
 from partimento.models.base import Model
 from partimento.representations.base import Representation
 from partimento.seeds import seed_global
+
+# torch has no error type of its own for this on the CPU, where it says "can't allocate memory".
+_OUT_OF_MEMORY = re.compile(r"allocate memory|out ?of ?memory|MemoryError|overflow", re.IGNORECASE)
+_NO_MEMORY = "weights do not fit into memory; make it smaller."
 
 
 @dataclass(frozen=True)
@@ -68,21 +76,53 @@ def build(resolved: Mapping[str, Any]) -> Parts:
     return Parts(dataset, representation, build_strategy(resolved), model)
 
 
+def try_build(resolved: Mapping[str, Any]) -> None:
+    """Find out whether a config can be built, without making weights where that can be done.
+
+    Raises:
+        UserError: When a node cannot be built or the parts do not go together.
+    """
+    # A stranger's class may keep a table for its next object, which must not be a meta tensor.
+    model = None if resolved.get("trusted_packages") else _weightless(resolved)
+    if model is None:
+        build(resolved)
+    else:
+        _refuse_larger_than_memory(model)
+
+
+def _weightless(resolved: Mapping[str, Any]) -> Model | None:
+    """Build a config on torch's meta device; None when that fails, for whatever reason."""
+    try:
+        with torch.device("meta"):
+            return build(resolved).model
+    except Exception:  # a fault, or only what meta tensors cannot do: a real build tells which
+        return None
+
+
+def _refuse_larger_than_memory(model: Model) -> None:
+    needed = sum(p.numel() * p.element_size() for p in model.parameters())
+    if needed > os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
+        raise UserError(f"model cannot be built: {needed / 2**30:,.0f} GiB of {_NO_MEMORY}")
+
+
 def build_model(resolved: Mapping[str, Any], representation: Representation) -> Model:
     """Build the model with the initial weights that the seed gives."""
     trusted = resolved.get("trusted_packages") or []
     seed_global(resolved["seed"], "init")
-    model = _of_type(
-        Model,
-        supplied(
+    try:
+        built = supplied(
             resolved["model"],
             "model",
             trusted,
             distribution=representation.distribution,
             conditions=representation.conditions,
             metrics=representation.metrics(),
-        ),
-    )
+        )
+    except (RuntimeError, MemoryError, UserError) as error:
+        if not _OUT_OF_MEMORY.search(f"{type(error).__name__}: {error}"):
+            raise
+        raise UserError(f"model cannot be built: its {_NO_MEMORY}") from error
+    model = _of_type(Model, built)
     model.seed = resolved["seed"]
     try:
         model.configure_optimizers()

@@ -1,17 +1,19 @@
-"""One run, from a config: compose, build, prepare, fit, test, and write the run folder."""
+"""One run, from a request: build, prepare, fit, test, and write the run folder."""
 
 from __future__ import annotations
 
 import logging
 import os
+import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from pytorch_lightning import Trainer
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from partimento.building import Parts, build
 from partimento.config import AcceleratorConfig, TrainerConfig
@@ -29,20 +31,8 @@ from partimento.runs.resume import Decision, decide, refuse_other_config
 
 log = logging.getLogger(__name__)
 
-
-def train(overrides: Sequence[str] = (), *, config_name: str = "train") -> dict[str, Any]:
-    """Train from Python as `partimento train` does from a shell, and return run.json's content.
-
-    Args:
-        overrides: Hydra overrides, such as ["model.hidden=[400]", "seed=1"].
-        config_name: Primary config.
-
-    Raises:
-        UserError: When the config is wrong.
-    """
-    from partimento.apps.composition import compose_request
-
-    return run(compose_request(list(overrides), config_name))
+# Tells DDP's further processes, which Lightning starts, from where rank 0 goes on.
+RESUME_VARIABLE = "PARTIMENTO_RESUME_FROM"
 
 
 def run(request: Request) -> dict[str, Any]:
@@ -52,11 +42,10 @@ def run(request: Request) -> dict[str, Any]:
         UserError: When the config, the data or the state of the folder is wrong.
         Interrupted: After a request to stop, once the state is saved.
     """
-    rank = int(os.environ.get("LOCAL_RANK", os.environ.get("SLURM_PROCID", "0")))
-    if rank > 0:  # DDP: rank 0 holds the lease and keeps the records
-        return _train(request, Decision("join", None), build(request.resolved))
+    if _further_rank(request):
+        return _join(request)
     if request.resolved["resume"] != "never":
-        refuse_other_config(request.folder, request.resolved)
+        refuse_other_config(request.folder, request.resolved, request.device)
     decision = decide(request.folder, request.resolved["resume"])
     if decision.action == "done":
         log.info("%s: %s", request.folder.path, decision.reason)
@@ -74,20 +63,46 @@ def run(request: Request) -> dict[str, Any]:
         return _recorded(request, parts)
 
 
+def _further_rank(request: Request) -> bool:
+    """Whether this process was started to train beside another one (DDP)."""
+    if request.resolved["accelerator"]["strategy"] != "ddp":
+        return False
+    return int(os.environ.get("LOCAL_RANK", os.environ.get("SLURM_PROCID", "0"))) > 0
+
+
+def _join(request: Request) -> dict[str, Any]:
+    """Train beside rank 0, which holds the lease, keeps the records and has decided."""
+    checkpoint = os.environ.get(RESUME_VARIABLE)
+    parts = build(request.resolved)
+    decision = Decision("join", Path(checkpoint) if checkpoint else None)
+    try:
+        _train(request, decision, parts, _data_module(request.resolved, parts), {})
+    except Interrupted:
+        # Rank 0 stops too; an exit code other than 0 would make Lightning kill it meanwhile.
+        log.info("Stopped")
+    return {}
+
+
 def _recorded(request: Request, parts: Parts) -> dict[str, Any]:
     """Run and keep run.json true whatever happens."""
     folder = request.folder
+    # Again, under the lease: another process may have gone on or finished in between.
+    decision = decide(folder, request.resolved["resume"], leased=True)
+    if decision.action == "done":
+        return folder.read()
+    data = _data_module(request.resolved, parts)
+    record = _describe(request, parts, data)
+    decision.check(folder, record)
     started = time.monotonic()
     before = float(folder.read().get("wall_s", 0.0))
-    folder.update(status="running", name=request.name, overrides=list(request.overrides))
+    _begin(request, decision, record, data)
 
     def close(status: str, **values: Any) -> dict[str, Any]:
         wall = round(before + time.monotonic() - started, 3)
         return folder.update(status=status, wall_s=wall, **values)
 
     try:
-        decision = decide(folder, request.resolved["resume"], leased=True)
-        metrics = _train(request, decision, parts)
+        metrics = _train(request, decision, parts, data, folder.read())
     except (Interrupted, KeyboardInterrupt):
         close("interrupted")
         raise
@@ -97,21 +112,41 @@ def _recorded(request: Request, parts: Parts) -> dict[str, Any]:
     return close("finished", error=None, **metrics)
 
 
-def _train(request: Request, decision: Decision, parts: Parts) -> dict[str, Any]:
-    """Prepare the data, fit, test; return what goes into run.json."""
-    resolved, folder = request.resolved, request.folder
-    torch.set_num_threads(section(AcceleratorConfig, resolved["accelerator"]).threads)
-    data = _data_module(resolved, parts)
-    record = _describe(request, parts, data)
-    if decision.action != "join":
-        decision.check(folder, record)
-        _write_folder(request, record, data)
-    if decision.checkpoint is not None:
-        counters = _counters_of(decision.checkpoint)
-        cut_back(folder / "metrics.csv", counters["updates"])
-        log.info("Resuming after %d updates", counters["updates"])
-    elif decision.action != "join":
+def _begin(
+    request: Request, decision: Decision, record: dict[str, Any], data: MusicDataModule
+) -> None:
+    """Write what is known before training, and cut metrics.csv back to the checkpoint."""
+    folder = request.folder
+    if decision.checkpoint is None:
         (folder / "metrics.csv").unlink(missing_ok=True)
+        os.environ.pop(RESUME_VARIABLE, None)
+    else:
+        updates = _counters_of(decision.checkpoint)["updates"]
+        cut_back(folder / "metrics.csv", updates)
+        log.info("Resuming after %d updates", updates)
+        os.environ[RESUME_VARIABLE] = str(decision.checkpoint.absolute())
+    # Its own, not the identity: the same config elsewhere is another W&B run.
+    wandb_id = folder.read().get("wandb_id") or f"{folder.path.name}-{secrets.token_hex(3)}"
+    _write_folder(request, record, data)
+    folder.update(
+        status="running",
+        name=request.name,
+        overrides=list(request.overrides),
+        wandb_id=wandb_id,
+        **record,
+    )
+
+
+def _train(
+    request: Request,
+    decision: Decision,
+    parts: Parts,
+    data: MusicDataModule,
+    record: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Fit and test; return what goes into run.json."""
+    resolved = request.resolved
+    torch.set_num_threads(section(AcceleratorConfig, resolved["accelerator"]).threads)
     model = parts.model
     model.log_every = section(TrainerConfig, resolved["trainer"]).log_every
     model.card = checkpoint_card(resolved, parts)
@@ -120,9 +155,13 @@ def _train(request: Request, decision: Decision, parts: Parts) -> dict[str, Any]
         trainer = trainer_of(request, parts, data, loggers, checkpointing)
         resumed = decision.checkpoint
         started = time.monotonic()
-        trainer.fit(model, data, ckpt_path=resumed, weights_only=True if resumed else None)
-        fit_s = time.monotonic() - started
-        return {"fit_s": round(fit_s, 3), **_test(trainer, model, data, folder, checkpointing)}
+        try:
+            trainer.fit(model, data, ckpt_path=resumed, weights_only=True if resumed else None)
+            fit_s = round(time.monotonic() - started, 3)
+            tested = _test(trainer, model, data, request.folder, checkpointing)
+        except SIGTERMException as error:  # Lightning's answer where it holds the signal
+            raise Interrupted from error
+        return {"fit_s": fit_s, **tested}
 
 
 def _test(
@@ -177,11 +216,6 @@ def checkpoint_card(resolved: Mapping[str, Any], parts: Parts) -> dict[str, Any]
 
 def _describe(request: Request, parts: Parts, data: MusicDataModule) -> dict[str, Any]:
     """Return the facts about a run that are known before training."""
-    import hashlib
-
-    checksum = hashlib.sha256()
-    for split in ("train", "valid", "test"):
-        checksum.update(np.ascontiguousarray(data.examples(split).x.cpu().numpy()).tobytes())
     parameters = sum(p.numel() for p in parts.model.parameters())
     return {
         "seed": request.resolved["seed"],
@@ -192,7 +226,7 @@ def _describe(request: Request, parts: Parts, data: MusicDataModule) -> dict[str
         "parameters": parameters,
         "data": {
             "fingerprint": parts.dataset.fingerprint(),
-            "checksum": checksum.hexdigest()[:16],
+            "checksum": data.checksum(),
             "split_manifest": data.manifest.hash,
             **data.summary(),
         },
@@ -212,7 +246,6 @@ def _write_folder(request: Request, record: dict[str, Any], data: MusicDataModul
     if lost := record["data"]["lost"]:
         told = ", ".join(f"{count} {reason}" for reason, count in sorted(lost.items()))
         log.info("The representation loses: %s", told)
-    folder.update(**record)
 
 
 def _counters_of(checkpoint: Path) -> dict[str, int]:

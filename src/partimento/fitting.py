@@ -14,7 +14,6 @@ from partimento.building import Parts, supplied
 from partimento.config import AcceleratorConfig, TrainerConfig
 from partimento.config.schema import section
 from partimento.data.module import MusicDataModule
-from partimento.errors import UserError
 from partimento.runs.checkpoint import AtomicCheckpointIO, Checkpointing
 from partimento.runs.folder import RunFolder
 from partimento.runs.interruption import StopRequest
@@ -63,14 +62,18 @@ def checkpointing_of(request: Request, data: MusicDataModule, stop: StopRequest)
 def open_loggers(request: Request, record: Mapping[str, Any]) -> Iterator[list[Logger]]:
     """Build the loggers, and close each when the run is over, however it ends."""
     trusted = request.resolved.get("trusted_packages") or []
-    config = {**request.resolved, "git": record["git"], "data_checksum": record["data"]["checksum"]}
+    config = {
+        **request.resolved,
+        "git": record.get("git"),
+        "data_checksum": record.get("data", {}).get("checksum"),
+    }
     loggers: list[Any] = [
         supplied(
             node,
             f"logger.{name}",
             trusted,
             folder=str(request.folder.path),
-            run_id=request.folder.path.name,
+            run_id=record.get("wandb_id", request.folder.path.name),
             run_name=request.name,
             group=request.group,
             run_config=config,
@@ -143,10 +146,12 @@ def callbacks_of(request: Request, parts: Parts, data: MusicDataModule) -> list[
     ]
     config = section(TrainerConfig, resolved["trainer"])
     if config.progress_bar:
-        total = config.max_epochs * data.batches_per_epoch(resolved["accelerator"]["devices"])
-        total = min(total, config.max_updates or total)
-        callbacks.append(ProgressBar(total, config.monitor))
-    for callback in callbacks:
-        if not isinstance(callback, Callback):
-            raise UserError(f"diagnostics holds a {type(callback).__name__}, not a Callback.")
+        counter, total = (
+            "batches_seen",
+            config.max_epochs
+            * data.batches_per_epoch(section(AcceleratorConfig, resolved["accelerator"]).devices),
+        )
+        if config.max_updates is not None:
+            counter, total = "updates", config.max_updates
+        callbacks.append(ProgressBar(total, config.monitor, counter=counter))
     return callbacks

@@ -45,13 +45,23 @@ class Trained:
         *,
         given: Given | None = None,
         condition: Mapping[str, Tensor] | None = None,
+        lengths: Tensor | None = None,
+        z: Tensor | None = None,
+        weights: str | None = None,
         temperature: float = 1.0,
+        strategy: Strategy | None = None,
         seed: int = 0,
     ) -> list[Piece]:
-        """Draw samples as pieces; see `Model.sample`."""
-        generator = torch.Generator().manual_seed(seed)
-        x = self.model.sample(
-            n, given=given, condition=condition, temperature=temperature, generator=generator
+        """Draw samples as pieces; see `Model.sample`. A strategy has a temperature of its own."""
+        x = (strategy or SingleStep(temperature)).generate(
+            self.model,
+            n=n,
+            given=given,
+            condition=condition,
+            lengths=lengths,
+            z=z,
+            weights=weights,
+            generator=torch.Generator().manual_seed(seed),
         )
         return [self.representation.decode(example) for example in x.cpu().numpy()]
 
@@ -130,6 +140,16 @@ def checkpoint_path(run: Path) -> Path:
     raise UserError(
         f"{run} is no run folder with a checkpoint (checkpoints/best.ckpt or last.ckpt)."
     )
+
+
+def home_of(run: Path) -> Path:
+    """Return where files made from a run belong: its folder, or that of a checkpoint lying alone.
+
+    Raises:
+        UserError: When there is no such run or checkpoint.
+    """
+    folder = checkpoint_path(run).resolve().parent
+    return folder.parent if folder.name == "checkpoints" else folder
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

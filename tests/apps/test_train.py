@@ -14,7 +14,12 @@ def test_a_run_leaves_its_records(cli, tiny, tmp_path):
     folder = run_json.parent
     record = json.loads(run_json.read_text())
     assert record["status"] == "finished"
-    assert record["counters"] == {"updates": 12, "batches_seen": 12, "examples_seen": 384}
+    assert record["counters"] == {
+        "updates": 12,
+        "batches_seen": 12,
+        "examples_seen": 384,
+        "epochs": 2,
+    }
     assert 0 < record["metrics"]["test/nll"] < 10
     assert folder.parent.name == "minibach-chorales"
     for name in ("config.yaml", "overrides.yaml", "metrics.csv", "dataset_card.json"):

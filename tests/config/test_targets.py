@@ -48,7 +48,7 @@ def test_classes_of_allowed_types(target, kind):
     [
         *("torch.load", "torch.hub.load", "torch.save", "torch.compile", "torch.nn.init.normal_"),
         *("torch.utils.cpp_extension.load", "torch.Tensor", "torch.nn", "torch.classes"),
-        *("partimento.load", "partimento.experiment.train", "partimento.errors.UserError"),
+        *("partimento.load", "partimento.experiment.run", "partimento.errors.UserError"),
     ],
 )
 def test_nothing_else_of_a_trusted_package(target):
@@ -205,3 +205,15 @@ def test_the_sentence_of_a_constructor_is_kept():
 def test_every_allowed_type_is_a_class_once():
     kinds = allowed_types()
     assert len(set(kinds)) == len(kinds) == 11
+
+
+@pytest.mark.parametrize("resolver", ["oc.create:{_target_: torch.load, f: x}", "oc.env:HOME"])
+def test_interpolations_in_a_resolved_node_are_mere_text(resolver):
+    """A node that came with a checkpoint must not be evaluated anew."""
+    node = {
+        "_target_": "partimento.networks.mlp.MLP",
+        "_partial_": True,
+        "hidden": [f"${{{resolver}}}"],
+    }
+    factory = instantiate(node, "model.network")
+    assert factory.keywords == {"hidden": [f"${{{resolver}}}"]}

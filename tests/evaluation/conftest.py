@@ -31,7 +31,7 @@ def chorales() -> Windows:
         found = []
         for number in numbers:
             piece = read_bach(number)
-            grid = representation.windows(piece, stride=stride)
+            grid = representation.grids(piece, stride=stride)
             for shift in set(shifts) & set(representation.transpositions(piece)):
                 found.append(representation.transpose_grid(grid, shift))
         return torch.from_numpy(np.concatenate(found))

@@ -85,6 +85,40 @@ def test_the_model_is_evaluated_meanwhile_and_left_as_it_was(
     assert model.training == training
 
 
+def test_everything_that_a_model_can_be_asked_reaches_it(model: Feedforward) -> None:
+    asked = {}
+
+    class Noted(Feedforward):
+        def sample(self, n=None, **arguments):
+            asked.update(arguments, n=n)
+            return super().sample(n, given=arguments["given"])
+
+    request = {
+        "given": soprano(2),
+        "condition": {"chord": torch.zeros(2)},
+        "n": 2,
+        "lengths": torch.tensor([8, 5]),
+        "z": torch.zeros(2, 3),
+        "weights": "ema",
+        "generator": torch.Generator(),
+    }
+    SingleStep(0.5).generate(Noted(GRID), **request)
+    assert asked == {**request, "temperature": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"z": torch.zeros(1, 3)}, "Feedforward has no use for z"),
+        ({"lengths": torch.tensor([8])}, "Feedforward has no use for lengths"),
+        ({"weights": "ema"}, "keeps no averaged weights"),
+    ],
+)
+def test_what_the_model_has_no_use_for_is_refused(model: Feedforward, arguments, sentence) -> None:
+    with pytest.raises(UserError, match=sentence):
+        SingleStep().generate(model, given=soprano(1), **arguments)
+
+
 def test_the_config_builds_the_strategy_of_minibach() -> None:
     config = OmegaConf.to_container(OmegaConf.load(CONFIG))
     assert isinstance(config, dict)

@@ -103,7 +103,7 @@ def test_alphabet_and_distribution():
 
 
 def test_grid_becomes_one_hot_features_and_back(chorales, satb):
-    x = torch.from_numpy(satb.windows(chorales[0], stride=1))
+    x = torch.from_numpy(satb.grids(chorales[0], stride=1))
     features = satb.distribution.features(x)
     assert features.shape == (len(x), 64, 25 + 22 + 22 + 29 + 8)
     assert (features.sum(-1) == 4).all()
@@ -371,17 +371,17 @@ def test_windows_of_a_small_piece_leave_the_pickup_and_restate():
         bars=bars,
         end=end,
     )
-    windows = DUO.windows(piece, stride=1)
+    windows = DUO.grids(piece, stride=1)
     assert windows.shape == (3, 16, 2)
     assert windows[:, 0].tolist() == [[1, 2], [5, 2], [9, 2]]
     assert (windows[:, 1:, 1] == H).all()
-    assert np.array_equal(DUO.windows(piece, stride=2), windows[::2])
-    assert len(DUO.windows(piece, stride=3)) == 1
+    assert np.array_equal(DUO.grids(piece, stride=2), windows[::2])
+    assert len(DUO.grids(piece, stride=3)) == 1
 
 
 def test_windows_need_four_four():
     piece = piece_of([(0, 12, 60, 0)], resolution=1, end=12, bars=lay_bars([(0, 3, 4)], 12, 1))
-    assert DUO.windows(piece, stride=1).shape == (0, 16, 2)
+    assert DUO.grids(piece, stride=1).shape == (0, 16, 2)
     assert len(DUO.encode(piece)) == 48
     assert DUO.decode(DUO.encode(piece), piece.frame()) == piece
 
@@ -452,7 +452,7 @@ def test_pieces_that_do_not_fit_are_refused():
     with pytest.raises(UserError, match="more than one note at once in low, at quarter note 0"):
         DUO.encode(piece_of([(0, 8, 50, 1), (4, 4, 52, 1)]))
     with pytest.raises(UserError, match="stride of windows must be 1 bar or more, not 0"):
-        DUO.windows(piece_of([(0, 4, 60, 0)]), stride=0)
+        DUO.grids(piece_of([(0, 4, 60, 0)]), stride=0)
 
 
 @pytest.mark.parametrize(
@@ -531,10 +531,10 @@ def test_windows_of_all_chorales(chorales, satb):
     assert len(common) == 326
     # 898 and 3,126 fit on a regular grid from the first full bar; a few pieces have a bar that is
     # too long or too short, and no window may contain it.
-    assert sum(len(satb.windows(piece, stride=4)) for piece in common) == 896
-    assert sum(len(satb.windows(piece, stride=1)) for piece in common) == 3105
+    assert sum(len(satb.grids(piece, stride=4)) for piece in common) == 896
+    assert sum(len(satb.grids(piece, stride=1)) for piece in common) == 3105
     others = [p for p in chorales if all((b.beats, b.beat_type) != (4, 4) for b in p.bars)]
-    assert sum(len(satb.windows(piece, stride=1)) for piece in others) == 0
+    assert sum(len(satb.grids(piece, stride=1)) for piece in others) == 0
 
 
 def test_every_window_is_cut_at_bar_lines(chorales, satb):
@@ -546,7 +546,7 @@ def test_every_window_is_cut_at_bar_lines(chorales, satb):
         fitting = [
             t for t in starts if all(u in starts for u in range(t, t + 64, 16)) and t + 64 in lines
         ]
-        windows = satb.windows(piece, stride=1)
+        windows = satb.grids(piece, stride=1)
         assert len(windows) == len(fitting)
         for window, start in zip(windows, fitting, strict=True):
             assert np.array_equal(window, satb.cut(x, start, start + 64))

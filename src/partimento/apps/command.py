@@ -9,7 +9,7 @@ from typing import Any
 
 from partimento.apps.composition import register_resolvers
 from partimento.apps.quoting import quoted
-from partimento.config import conf_dir
+from partimento.config import conf_dir, redacted
 
 DEBUG = "PARTIMENTO_DEBUG"
 
@@ -51,7 +51,7 @@ def run_command(function: Callable[[Any], None], config_name: str, arguments: li
     with sweep.recording(arguments) as record:
         try:
             held: list[BaseException] = []
-            wrap(_guarded(function, held))()
+            wrap(_guarded(function, held, arguments, config_name))()
             code = report(held[0], arguments, config_name) if held else 0
         except SystemExit as exit_:  # --help and the like
             code = exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
@@ -64,7 +64,12 @@ def run_command(function: Callable[[Any], None], config_name: str, arguments: li
     return code
 
 
-def _guarded(function: Callable[[Any], None], held: list[BaseException]) -> Callable[[Any], None]:
+def _guarded(
+    function: Callable[[Any], None],
+    held: list[BaseException],
+    arguments: list[str],
+    config_name: str,
+) -> Callable[[Any], None]:
     """Wrap a job: its sys.exit must not end a sweep, and a sweep's error belongs into its own log.
 
     The error of a single run is held for the caller, since Hydra prints a line of its own about
@@ -78,6 +83,7 @@ def _guarded(function: Callable[[Any], None], held: list[BaseException]) -> Call
 
         from hydra.core.hydra_config import HydraConfig
 
+        from partimento.apps.sentences import sentence_of
         from partimento.errors import Interrupted, UserError
 
         mode = HydraConfig.get().mode
@@ -86,14 +92,17 @@ def _guarded(function: Callable[[Any], None], held: list[BaseException]) -> Call
         try:
             function(config)
         except BaseException as error:
-            expected = isinstance(error, (UserError, Interrupted, KeyboardInterrupt))
-            if not expected:
+            stopped = isinstance(error, (Interrupted, KeyboardInterrupt))
+            sentence = None if stopped else sentence_of(error, arguments, config_name)
+            if sentence is None and not stopped:
                 log.exception("The job failed")
             elif not single:
-                log.error("%s", error)
+                log.error("%s", sentence or error)
             if single:
                 held.append(error)
                 return
+            if sentence is not None:  # the sweep's table shows the words of the error that arrives
+                raise UserError(sentence) from error
             if isinstance(error, Interrupted):  # the person means the sweep, not only this job
                 raise KeyboardInterrupt from error
             if isinstance(error, SystemExit):
@@ -113,7 +122,7 @@ def report(error: BaseException, arguments: list[str], config_name: str) -> int:
     if os.environ.get(DEBUG) == "1":
         import traceback
 
-        traceback.print_exception(error)
+        print(redacted("".join(traceback.format_exception(error))), end="", file=sys.stderr)
     if cause_of(error, (Interrupted, KeyboardInterrupt)) is not None:
         print("Interrupted. The same command goes on from the last checkpoint.", file=sys.stderr)
         return 130
@@ -123,5 +132,5 @@ def report(error: BaseException, arguments: list[str], config_name: str) -> int:
         origin = origin_of(error) if isinstance(error, OmegaConfBaseException) else error
         text = " ".join(f"{type(origin).__name__}: {origin}".split())
         sentence = f"Unexpected {text} (PARTIMENTO_DEBUG=1 shows the traceback)"
-    print(f"partimento: {sentence}", file=sys.stderr)
+    print(redacted(f"partimento: {sentence}"), file=sys.stderr)
     return 1

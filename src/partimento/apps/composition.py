@@ -10,7 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from partimento.apps.quoting import TRAIN_FREE_TEXT, quoted
-from partimento.config import check, conf_dir, plain, redacted
+from partimento.config import TrainConfig, check, conf_dir, filled, plain, redacted
 from partimento.errors import UserError
 
 # Resolvers that Hydra asks for the run folder; see conf/train.yaml.
@@ -35,19 +35,21 @@ def _cache_dir() -> str:
 def validated(config: DictConfig) -> dict[str, Any]:
     """Return the resolved config as plain containers after checking every key and building all.
 
-    Building is cheap beside any work, and finds what no signature tells: a model that does not go
-    with the representation, a learning rate that the optimizer refuses.
+    Keys that the config leaves out have the schema's defaults in what is returned. Building finds
+    what no signature tells: a model that does not go with the representation, a learning rate that
+    the optimizer refuses.
 
     Raises:
         UserError: One sentence about the first fault.
     """
-    from partimento.building import build
+    from partimento.building import try_build
 
     raw, resolved = plain(config)
     check(raw, resolved)
     for section in ("model", "dataset"):
         _check_name(section, resolved[section].get("name"))
-    build(resolved)
+    resolved = filled(TrainConfig, resolved)
+    try_build(resolved)
     return resolved
 
 
@@ -65,7 +67,7 @@ def device_of(resolved: dict[str, Any]) -> str:
     """Return "cpu" or "cuda", the device that the accelerator section comes to here.
 
     Raises:
-        UserError: When a GPU is asked for and there is none.
+        UserError: When a GPU, or more GPUs, are asked for than there are.
     """
     import torch
 
@@ -76,7 +78,15 @@ def device_of(resolved: dict[str, Any]) -> str:
             "accelerator.device=gpu asks for a GPU, but torch finds none here: use accelerator=cpu "
             "or accelerator=auto."
         )
-    return "cuda" if has_gpu and wanted != "cpu" else "cpu"
+    if not has_gpu or wanted == "cpu":
+        return "cpu"
+    devices, there = resolved["accelerator"]["devices"], torch.cuda.device_count()
+    if devices > there:
+        raise UserError(
+            f"accelerator.devices={devices} asks for more GPUs than torch finds here ({there}): "
+            f"use accelerator.devices={there}, or accelerator.device=cpu."
+        )
+    return "cuda"
 
 
 def run_name(resolved: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ def main(config: DictConfig) -> None:
 
     from partimento.building import build_strategy
     from partimento.config import GenerateConfig, check, plain
-    from partimento.loading import checkpoint_path, load
+    from partimento.loading import home_of, load
     from partimento.reports.score import write_all
 
     raw, resolved = plain(config)
@@ -28,8 +28,8 @@ def main(config: DictConfig) -> None:
     done = trained.harmonization(resolved["input"], build_strategy(resolved), seed=resolved["seed"])
     source = Path(resolved["input"])
     name = re.sub(r"[:/\\]", "", resolved["input"] if source.suffix == "" else source.stem)
-    folder = checkpoint_path(Path(resolved["run"])).parents[1]
-    stem = Path(resolved["output"]) if resolved["output"] else folder / "generated" / name
+    made = home_of(Path(resolved["run"])) / "generated" / name
+    stem = Path(resolved["output"]) if resolved["output"] else made
     console = Console(highlight=False, markup=False)
     for message in done.messages:
         console.print(message, soft_wrap=True)

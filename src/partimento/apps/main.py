@@ -26,5 +26,7 @@ def main() -> None:
     if name not in COMMANDS:
         print(f"partimento: no command '{name}'.{did_you_mean(name, COMMANDS)}", file=sys.stderr)
         raise SystemExit(1)
-    sys.argv = [sys.argv[0], *sys.argv[2:]]
-    importlib.import_module(f"partimento.apps.{name}").main()
+    app = importlib.import_module(f"partimento.apps.{name}")
+    # The app's own file stands for the command, since DDP starts its further processes from argv.
+    sys.argv = [str(app.__file__), *sys.argv[2:]]
+    app.main()

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import re
+import traceback
+from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 from partimento.config import conf_dir
 from partimento.errors import UserError, did_you_mean
+
+
+def chain_of(error: BaseException) -> Iterator[BaseException]:
+    """Yield the error and those before it, along the chain of causes."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        yield current
+        seen.add(id(current))
+        current = current.__cause__ or current.__context__
 
 
 def cause_of(
     error: BaseException, kinds: type[BaseException] | tuple[type[BaseException], ...]
 ) -> BaseException | None:
     """Return the first error of one of the kinds along the chain of causes."""
-    seen: set[int] = set()
-    current: BaseException | None = error
-    while current is not None and id(current) not in seen:
-        if isinstance(current, kinds):
-            return current
-        seen.add(id(current))
-        current = current.__cause__ or current.__context__
-    return None
+    return next((link for link in chain_of(error) if isinstance(link, kinds)), None)
 
 
 def origin_of(error: BaseException) -> BaseException:
@@ -49,12 +55,36 @@ def sentence_of(error: BaseException, arguments: list[str], config_name: str) ->
         origin_of(error), (KeyError, OSError, OmegaConfBaseException)
     ):
         return None  # a resolver of ours ran into an error that is no mistake of the user's
+    library = next(filter(None, map(_library_sentence, chain_of(error))), None)
+    if library is not None:
+        return library
     if cause_of(error, (HydraException, OmegaConfBaseException)) is not None:
         return _composition_sentence(str(error), config_name)
     os_error = cause_of(error, OSError)
     if isinstance(os_error, OSError) and os_error.filename and os_error.strerror:
         return f"{os_error.filename}: {os_error.strerror.lower()}; choose another place."
     return None
+
+
+def _library_sentence(error: BaseException) -> str | None:
+    """The sentence for what W&B or Lightning refuses; by name, since neither may be imported here."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    text = " ".join(str(error).split()).rstrip(".")
+    if type(error).__module__.startswith("wandb") and names & {"UsageError", "CommError"}:
+        return f"W&B refuses ({text}): run `wandb login`, or use logger.wandb.mode=offline."
+    frames = list(traceback.walk_tb(error.__traceback__))
+    inside = [f for f, _ in frames if "/pytorch_lightning/callbacks/" in _path_of(f)]
+    last = frames[-1][0] if frames else None
+    refused = "MisconfigurationException" in names
+    if not refused and not (isinstance(error, RuntimeError) and inside and inside[-1] is last):
+        return None
+    owner = inside[-1].f_locals.get("self") if inside else None
+    whose = "the trainer" if owner is None else type(owner).__name__
+    return f"Lightning refuses the settings of {whose}: {text}."
+
+
+def _path_of(frame: FrameType) -> str:
+    return Path(frame.f_code.co_filename).as_posix()
 
 
 def _composition_sentence(message: str, config_name: str) -> str:

@@ -11,7 +11,7 @@ def print_summary(folder: Path, record: dict[str, Any]) -> None:
     """Print the run folder and its metrics."""
     from rich.console import Console
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     metrics = record.get("metrics", {})
     shown = [name for name in metrics if name.count("/") == 1]
     for name in sorted(shown):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from typing import Any
 
 from omegaconf import DictConfig
 
@@ -36,7 +38,24 @@ def main(config: DictConfig) -> None:
         )
     logging.getLogger("partimento").info("Run folder: %s", os.path.relpath(folder))
     record = run(request)
-    print_summary(folder, record)
+    if record:  # a further process of DDP leaves the telling to the first
+        print_summary(folder, record)
+
+
+def train(overrides: Sequence[str] = (), *, config_name: str = "train") -> dict[str, Any]:
+    """Train from Python as the command does from a shell, and return run.json's content.
+
+    Args:
+        overrides: Hydra overrides, such as ["model.hidden=[400]", "seed=1"].
+        config_name: Primary config.
+
+    Raises:
+        UserError: When the config is wrong.
+    """
+    from partimento.apps.composition import compose_request
+    from partimento.experiment import run
+
+    return run(compose_request(list(overrides), config_name))
 
 
 if __name__ == "__main__":

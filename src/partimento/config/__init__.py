@@ -12,6 +12,7 @@ from partimento.config.schema import (
     TrainConfig,
     TrainerConfig,
     conf_dir,
+    filled,
     without_non_identity,
 )
 from partimento.config.targets import instantiate, resolve_target
@@ -27,6 +28,7 @@ __all__ = [
     "TrainerConfig",
     "check",
     "conf_dir",
+    "filled",
     "instantiate",
     "plain",
     "redacted",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -148,6 +148,18 @@ def without_non_identity(resolved: Mapping[str, Any]) -> dict[str, Any]:
         return result
 
     return keep(TrainConfig, resolved)
+
+
+def filled(schema: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a checked config, or a section of it, with the schema's defaults for absent keys."""
+    hints, result = typing.get_type_hints(schema), dict(values)
+    for item in fields(schema):
+        if is_dataclass(hints[item.name]):
+            nested = typing.cast(type, hints[item.name])
+            result[item.name] = filled(nested, values.get(item.name, {}))
+        elif item.name not in values and item.default is not MISSING:
+            result[item.name] = item.default
+    return result
 
 
 T = typing.TypeVar("T")

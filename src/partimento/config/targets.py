@@ -1,4 +1,4 @@
-"""What a `_target_` may name, and the project's only call of `hydra.utils.instantiate`."""
+"""What a `_target_` may name, and the project's only way to build an object from a node."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import Any
 from partimento.errors import UserError
 
 OWN_PACKAGES = ("partimento", "torch", "pytorch_lightning", "torchmetrics")
-# Keys to which Hydra's instantiate gives a meaning; `name` labels the chosen option of a group.
-DIRECTIVES = {"_target_", "_partial_", "_convert_", "_recursive_", "name"}
+# Keys that say what to build; `name` labels the chosen option of a group.
+DIRECTIVES = {"_target_", "_partial_", "name"}
 
 
 def section_types() -> dict[str, type]:
@@ -132,10 +132,14 @@ def check_targets(
 
 
 def instantiate(node: Mapping[str, Any], path: str, *, trusted: Sequence[str] = (), **extra: Any):
-    """Build the object that a config node describes; the project's only call of Hydra's instantiate.
+    """Build the object that a config node describes, with the meaning of Hydra's `_target_`.
+
+    It is not Hydra's own `instantiate`, since that evaluates interpolations anew in what it is
+    given: in a node that came with a checkpoint, `${oc.create:...}` would make up targets that
+    nobody has checked, and a file name with `${` would be taken for an interpolation.
 
     Args:
-        node: A plain mapping with `_target_`.
+        node: A plain mapping with `_target_`; `_partial_: true` makes a factory.
         path: Where the node stands in the config, for messages.
         trusted: Packages besides the project's own whose classes may be built.
         **extra: Arguments that the caller supplies (a distribution, say).
@@ -143,24 +147,33 @@ def instantiate(node: Mapping[str, Any], path: str, *, trusted: Sequence[str] = 
     Raises:
         UserError: When a target is refused, or a constructor refuses its arguments.
     """
-    import hydra.utils
-
     check_targets(node, path, trusted, _expected_at(path))
+    return _built(node, path, trusted, extra)
+
+
+def _built(node: Any, path: str, trusted: Sequence[str], extra: Mapping[str, Any]) -> Any:
+    """Build a checked node and what is in it; keys that only interpolations read are left out."""
+    if isinstance(node, list):
+        return [_built(item, f"{path}[{index}]", trusted, {}) for index, item in enumerate(node)]
+    if not isinstance(node, Mapping):
+        return node
+    values = {
+        key: _built(value, f"{path}.{key}", trusted, {})
+        for key, value in node.items()
+        if key not in DIRECTIVES or "_target_" not in node
+    }
+    if "_target_" not in node:
+        return values
+    kind = resolve_target(path, node["_target_"], trusted)
+    accepted = parameters_of(kind)
+    arguments = {key: v for key, v in values.items() if key in accepted or None in accepted}
+    factory = functools.partial(kind, **arguments, **extra)
+    if node.get("_partial_"):
+        return factory
     try:
-        # Extra arguments do not pass through Hydra, which would build nodes inside them.
-        factory = hydra.utils.instantiate(
-            {**_buildable(node, path, trusted), "_partial_": True}, _convert_="all"
-        )
-        return functools.partial(factory, **extra) if node.get("_partial_") else factory(**extra)
-    except hydra.errors.InstantiationException as error:
-        cause = error.__cause__
-        if isinstance(cause, UserError):
-            raise cause from None
-        if isinstance(cause, (ValueError, TypeError)):
-            raise UserError(f"{path} cannot be built: {cause}.") from error
-        raise
+        return factory()
     except (ValueError, TypeError) as error:
-        raise UserError(f"{path} cannot be built: {error}.") from error
+        raise UserError(f"{path} cannot be built: {' '.join(str(error).split())}.") from error
 
 
 def _expected_at(path: str) -> tuple[type, ...]:
@@ -169,22 +182,6 @@ def _expected_at(path: str) -> tuple[type, ...]:
     depth = 1 if section in ("diagnostics", "logger") else 0  # these hold named nodes
     kind = section_types().get(section)
     return (kind,) if kind is not None and len(below) == depth else ()
-
-
-def _buildable(node: Any, path: str, trusted: Sequence[str]) -> Any:
-    """Return the node without labels and without keys that only interpolations read."""
-    if isinstance(node, list):
-        return [_buildable(item, path, trusted) for item in node]
-    if not isinstance(node, Mapping):
-        return node
-    result = {key: _buildable(value, f"{path}.{key}", trusted) for key, value in node.items()}
-    if "_target_" in node:
-        accepted = parameters_of(resolve_target(path, node["_target_"], trusted))
-        directives = DIRECTIVES - {"name"}
-        for key in list(result):
-            if key not in directives and key not in accepted and None not in accepted:
-                del result[key]
-    return result
 
 
 def targets_of(node: Any, path: str) -> Iterator[tuple[str, Any]]:

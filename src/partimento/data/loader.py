@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import torch
 
 from partimento.data.batch import Batch
+from partimento.errors import UserError
 from partimento.seeds import generator
 
 
@@ -49,18 +50,48 @@ class TrainLoader:
         self.seed = seed
         self.rank = rank
         self.world_size = world_size
+        if batch_size < world_size:
+            raise UserError(
+                f"trainer.batch_size={batch_size} is less than one example for each of the "
+                f"{world_size} processes."
+            )
         self.per_epoch = batches_per_epoch(len(examples), batch_size, limit, world_size)
         self.epoch, self.start = divmod(position, self.per_epoch)
+        self._order: tuple[int, torch.Tensor] | None = None
 
     def __len__(self) -> int:
         return self.per_epoch - self.start
 
     def __iter__(self) -> Iterator[Batch]:
-        order = epoch_order(len(self.examples), self.seed, self.epoch)
-        order = order.to(self.examples.x.device)
-        for index in range(self.start, self.per_epoch):
-            chunk = order[index * self.batch_size : (index + 1) * self.batch_size]
-            yield self.examples[chunk[self.rank :: self.world_size]]
+        begin = self.epoch * self.per_epoch
+        for position in range(begin + self.start, begin + self.per_epoch):
+            yield self.batch(position)
+
+    def batch(self, position: int) -> Batch:
+        """Return the batch at a place counted from the beginning of the run."""
+        epoch, index = divmod(position, self.per_epoch)
+        if self._order is None or self._order[0] != epoch:
+            order = epoch_order(len(self.examples), self.seed, epoch)
+            self._order = epoch, order.to(self.examples.x.device)
+        chunk = self._order[1][index * self.batch_size : (index + 1) * self.batch_size]
+        return self.examples[chunk[self.rank :: self.world_size]]
+
+
+class Beats:
+    """One beat per training step, without end, for a model that draws its real batches itself.
+
+    An adversarial model takes k fresh batches per step, and k may change at any step, so the number
+    of steps of an epoch is not known beforehand. Each beat hands over the loader, from which
+    `Model.draw` takes the batch at the place that the counters say; `Checkpointing` ends the epoch
+    when the counters have passed over the data.
+    """
+
+    def __init__(self, loader: TrainLoader) -> None:
+        self.loader = loader
+
+    def __iter__(self) -> Iterator[TrainLoader]:
+        while True:
+            yield self.loader
 
 
 class EvalLoader:

@@ -7,18 +7,18 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from pytorch_lightning import LightningDataModule, Trainer
 
 from partimento.config import DataConfig
 from partimento.data.batch import Batch
-from partimento.data.loader import EvalLoader, TrainLoader, batches_per_epoch
+from partimento.data.collate import checksum, collate
+from partimento.data.loader import Beats, EvalLoader, TrainLoader, batches_per_epoch
 from partimento.data.splits import Manifest
 from partimento.datasets.base import Corpus, Dataset
 from partimento.errors import UserError
 from partimento.music import Piece
-from partimento.representations.base import Representation
+from partimento.representations.base import Examples, Representation
 
 log = logging.getLogger(__name__)
 
@@ -90,13 +90,13 @@ class MusicDataModule(LightningDataModule):
             training = split == "train"
             stride = self.config.stride if training else self.config.eval_stride
             transpose = training and self.config.transpose
-            arrays = windows_of(self.pieces(split), self.representation, stride, transpose)
-            if not arrays:
+            parts = examples_of(self.pieces(split), self.representation, stride, transpose)
+            if not parts:
                 raise UserError(
                     f"No piece of the {split} split gives a window: {len(self.pieces(split))} "
                     "pieces are there; shorten representation.bars or take a larger dataset."
                 )
-            self._examples[split] = Batch(x=torch.from_numpy(np.concatenate(arrays)))
+            self._examples[split] = collate(parts)
         return self._examples[split]
 
     def lost(self) -> dict[str, int]:
@@ -122,11 +122,11 @@ class MusicDataModule(LightningDataModule):
             raise RuntimeError("loaders are made for a trainer; take examples(split) without one")
         return self.trainer
 
-    def train_dataloader(self) -> TrainLoader:
-        """Return the rest of the epoch in which the model stands."""
+    def train_dataloader(self) -> TrainLoader | Beats:
+        """Return the rest of the epoch in which the model stands, or beats for one that draws."""
         trainer = self._fitting()
         counters = getattr(trainer.lightning_module, "counters", {})
-        return TrainLoader(
+        loader = TrainLoader(
             self._on_device("train"),
             batch_size=self.batch_size,
             seed=self.seed,
@@ -135,9 +135,15 @@ class MusicDataModule(LightningDataModule):
             rank=trainer.global_rank,
             world_size=trainer.world_size,
         )
+        return Beats(loader) if getattr(trainer.lightning_module, "draws", False) else loader
 
     def _eval_loader(self, split: str) -> EvalLoader:
         trainer = self._fitting()
+        if len(self.examples(split)) < trainer.world_size:
+            raise UserError(
+                f"The {split} split has {len(self.examples(split))} windows, fewer than the "
+                f"{trainer.world_size} processes: use a larger split or fewer devices."
+            )
         return EvalLoader(
             self._on_device(split),
             batch_size=max(self.batch_size, 256),
@@ -156,29 +162,33 @@ class MusicDataModule(LightningDataModule):
         count = len(self.examples("train"))
         return batches_per_epoch(count, self.batch_size, self.limit, world_size)
 
+    def checksum(self) -> str:
+        """Return a hash of all examples of all splits."""
+        return checksum([self.examples(split) for split in ("train", "valid", "test")])
+
     def summary(self) -> dict[str, Any]:
         """Return the counts that belong into a run folder."""
         sizes = {split: len(self.examples(split)) for split in ("train", "valid", "test")}
         return {"windows": sizes, "lost": self.lost(), "skipped": len(self.corpus.skipped)}
 
 
-def windows_of(
+def examples_of(
     pieces: Sequence[Piece], representation: Representation, stride: int, transpose: bool
-) -> list[np.ndarray]:
-    """Return the windows of pieces, in order, each piece in all its transpositions if asked for.
+) -> list[Examples]:
+    """Return the examples of pieces, in order, each piece in all its transpositions if asked for.
 
     Pieces that the representation cannot hold are left out, counted and named in the log.
     """
-    arrays: list[np.ndarray] = []
+    found: list[Examples] = []
     refused: list[str] = []
     for piece in pieces:
         shifts = representation.transpositions(piece) if transpose else (0,)
         try:
-            windows = [representation.windows(piece.transposed(s), stride=stride) for s in shifts]
+            parts = [representation.windows(piece.transposed(s), stride=stride) for s in shifts]
         except UserError as error:
             refused.append(f"{piece.id} ({error})")
             continue
-        arrays.extend(array for array in windows if len(array))
+        found.extend(part for part in parts if len(part))
     if refused:
         log.warning("%d pieces left out: %s", len(refused), "; ".join(refused[:5]))
-    return arrays
+    return found

@@ -1,4 +1,4 @@
-"""The progress bar: updates of the whole run, the latest values, and when it will be done."""
+"""The progress bar: batches of the whole run, the latest values, and when it will be done."""
 
 from __future__ import annotations
 
@@ -22,15 +22,19 @@ class ProgressBar(Callback):
     """Shows the progress of the run on a terminal; elsewhere prints a line now and then.
 
     Args:
-        total: Updates of the whole run.
+        total: What the counter will be at the end of the run.
         monitor: The value shown beside the epoch, if any.
         interval: Seconds between lines where there is no terminal.
+        counter: The counter that is shown: "batches_seen", or "updates" where these are limited.
     """
 
-    def __init__(self, total: int, monitor: str | None, interval: float = 20.0) -> None:
+    def __init__(
+        self, total: int, monitor: str | None, interval: float = 20.0, counter: str = "batches_seen"
+    ) -> None:
         self.total = total
         self.monitor = monitor
         self.interval = interval
+        self.counter = counter
         self.console = Console(stderr=True)
         self._progress: Progress | None = None
         self._task = TaskID(0)
@@ -38,7 +42,7 @@ class ProgressBar(Callback):
         self._started = (0.0, 0)
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        done = pl_module.counters["updates"]
+        done = pl_module.counters[self.counter]
         self._started = (time.monotonic(), done)
         self._shown = time.monotonic()
         if not self.console.is_terminal or not trainer.is_global_zero:
@@ -47,7 +51,7 @@ class ProgressBar(Callback):
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("updates"),
+            TextColumn(self.counter.replace("_", " ")),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
@@ -64,14 +68,15 @@ class ProgressBar(Callback):
         if now - self._shown < (0.2 if self._progress else self.interval):
             return
         self._shown = now
-        done = pl_module.counters["updates"]
+        done = pl_module.counters[self.counter]
         text = self._description(trainer)
         if self._progress is not None:
             self._progress.update(self._task, completed=done, description=text)
         elif trainer.is_global_zero:
             since, before = self._started
             left = (self.total - done) * (now - since) / max(1, done - before)
-            self.console.print(f"{text}: {done}/{self.total} updates, about {left:.0f} s left")
+            what = self.counter.replace("_", " ")
+            self.console.print(f"{text}: {done}/{self.total} {what}, about {left:.0f} s left")
 
     def _description(self, trainer: Any) -> str:
         value = trainer.callback_metrics.get(self.monitor) if self.monitor else None

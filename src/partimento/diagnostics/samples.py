@@ -81,4 +81,4 @@ class Samples(Callback):
         write_midi(pieces[0], files["samples/midi"])
         for logger in trainer.loggers:
             if hasattr(logger, "log_files"):
-                logger.log_files(files, {**model.counters, "epoch": trainer.current_epoch})
+                logger.log_files(files, model.axes())

@@ -68,6 +68,22 @@ class Distribution(ABC):
     def from_features(self, features: Tensor) -> Tensor:
         """Return the `x` nearest to features or relaxed samples; the inverse of `features`."""
 
+    def _constant(self, name: str, values: Any, device: torch.device, dtype: torch.dtype) -> Tensor:
+        """Return numbers as a tensor that is made once per device and type.
+
+        Made anew for every batch, it would be a copy to the GPU that everything waits for.
+        """
+        made = self.__dict__.setdefault("_constants", {})
+        key = (name, device, dtype)
+        if key not in made:
+            # Validation runs in inference mode, whose tensors training could not use later.
+            with torch.inference_mode(False):
+                made[key] = torch.tensor(values, device=device, dtype=dtype)
+        return made[key]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_constants"}
+
     def distance(self, x: Tensor, y: Tensor) -> Tensor:
         """Euclidean distance between `features` (or relaxed samples) of x and y, shape `(batch,)`.
 

@@ -41,8 +41,7 @@ class Categorical(Distribution):
             raise ValueError(f"alphabet sizes must be positive, got {self.sizes}")
         self.names = tuple(names) if names else tuple(f"voice {i}" for i in range(len(sizes)))
         self.symbols = tuple(tuple(alphabet) for alphabet in symbols) if symbols else None
-        offsets = [sum(self.sizes[:voice]) for voice in range(len(self.sizes))]
-        self._offsets = torch.tensor(offsets)
+        self._offsets = [sum(self.sizes[:voice]) for voice in range(len(self.sizes))]
 
     def arguments(self) -> dict[str, Any]:
         return {
@@ -78,7 +77,7 @@ class Categorical(Distribution):
     def features(self, x: Tensor) -> Tensor:
         """One-hot per voice, concatenated: `(batch, steps, sum of sizes)`."""
         grid = self._grid(x).long()
-        index = grid + self._offsets.to(grid.device)
+        index = grid + self._constant("offsets", self._offsets, grid.device, grid.dtype)
         one_hot = torch.zeros((*index.shape[:-1], sum(self.sizes)), device=x.device)
         return one_hot.scatter_(-1, index, 1.0)
 

@@ -36,7 +36,7 @@ class Normal(Distribution):
         self.shape = tuple(shape)
         self.scale = _plain(scale)
         self.loc = _plain(loc)
-        if torch.as_tensor(self.scale).min() <= 0:
+        if min(self.scale if isinstance(self.scale, list) else [self.scale]) <= 0:
             raise ValueError(f"scale must be positive, got {self.scale}")
 
     def arguments(self) -> dict[str, Any]:
@@ -46,16 +46,20 @@ class Normal(Distribution):
     def feature_shape(self) -> tuple[int | None, ...]:
         return self.shape
 
-    def _constant(self, value: float | list[float], like: Tensor) -> Tensor:
-        return torch.as_tensor(value, dtype=like.dtype, device=like.device)
+    def _units(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Return scale and loc as tensors beside another."""
+        scale = self._constant("scale", self.scale, like.device, like.dtype)
+        return scale, self._constant("loc", self.loc, like.device, like.dtype)
 
     def features(self, x: Tensor) -> Tensor:
         x = x.to(torch.get_default_dtype())
-        return (x - self._constant(self.loc, x)) / self._constant(self.scale, x)
+        scale, loc = self._units(x)
+        return (x - loc) / scale
 
     def log_prob(self, parameters: Tensor, x: Tensor, mask: Tensor | None = None) -> Tensor:
         error = self.features(x) - parameters
-        log_scale = torch.log(self._constant(self.scale, error))
+        scale, _ = self._units(error)
+        log_scale = torch.log(scale)
         cells = -0.5 * error.square() - 0.5 * math.log(2 * math.pi) - log_scale
         return masked(cells, mask)
 
@@ -86,7 +90,8 @@ class Normal(Distribution):
         return parameters + temperature * noise
 
     def from_features(self, features: Tensor) -> Tensor:
-        return features * self._constant(self.scale, features) + self._constant(self.loc, features)
+        scale, loc = self._units(features)
+        return features * scale + loc
 
 
 def _plain(value: float | Sequence[float]) -> float | list[float]:

@@ -17,7 +17,7 @@ from partimento.data.batch import Batch
 from partimento.data.module import MusicDataModule
 from partimento.errors import UserError
 from partimento.evaluation.table import baseline_table, evaluate_predictor, to_json
-from partimento.loading import Trained, checkpoint_path, load
+from partimento.loading import Trained, home_of, load
 from partimento.runs.folder import write_atomically
 from partimento.runs.identity import canonical, code_checksums
 
@@ -50,7 +50,7 @@ def evaluate_run(
             f"{trained.config['model'].get('name')}."
         )
     data = _data(trained, cache)
-    folder = checkpoint_path(Path(run)).parents[1]
+    folder = home_of(Path(run))
     _check_split(folder, data)
     examples = {split: data.examples(split).x for split in ("train", "valid", "test")}
     name = trained.config["model"].get("name", "model")

@@ -49,6 +49,9 @@ class Strategy(ABC):
         given: Given | None = None,
         condition: Mapping[str, Tensor] | None = None,
         n: int | None = None,
+        lengths: Tensor | None = None,
+        z: Tensor | None = None,
+        weights: str | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
         """Return hard samples of the model's `x`, `(n, *shape)`.
@@ -56,8 +59,11 @@ class Strategy(ABC):
         Args:
             model: A trained model; it is in evaluation mode meanwhile.
             given: Cells to keep.
-            condition: Conditions by name, `(n, ...)`.
+            condition: Conditions by name, `(n or 1, ...)`.
             n: Number of samples; by default as many as `given` or `condition` hold.
+            lengths: Number of steps of each sample, `(n,)`, where it varies.
+            z: Latent codes, `(n, latent)`, for models that have them.
+            weights: "ema" or "raw"; None takes the averaged weights where the model keeps them.
             generator: Source of randomness.
 
         Raises:
@@ -91,6 +97,9 @@ class SingleStep(Strategy):
         given: Given | None = None,
         condition: Mapping[str, Tensor] | None = None,
         n: int | None = None,
+        lengths: Tensor | None = None,
+        z: Tensor | None = None,
+        weights: str | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
         with evaluating(model):
@@ -98,6 +107,9 @@ class SingleStep(Strategy):
                 n,
                 given=given,
                 condition=condition,
+                lengths=lengths,
+                z=z,
+                weights=weights,
                 temperature=self.temperature,
                 generator=generator,
             )

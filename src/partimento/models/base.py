@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, ClassVar, NamedTuple, cast
 
 import torch
 from pytorch_lightning import LightningModule
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torchmetrics import Metric, SumMetric
 
 from partimento.data.batch import Batch, Given
+from partimento.data.loader import TrainLoader
 from partimento.distributions import Distribution
 from partimento.errors import UserError
 from partimento.seeds import stream_seed
@@ -39,8 +40,12 @@ class Model(LightningModule):
     """A training paradigm over networks, written against distributions only.
 
     Counters are buffers, so that they are in every checkpoint: `updates` (optimizer updates; of
-    the generator in adversarial models), `batches_seen` and `examples_seen` of real data. The data
-    order, and so the place at which a resumed run goes on, is a function of `batches_seen`.
+    the generator in adversarial models), `batches_seen` and `examples_seen` of real data, `epochs`
+    completed. The data order, and so the place at which a resumed run goes on, is a function of
+    `batches_seen`. A paradigm with more counters (`discriminator_updates`) extends `COUNTERS`.
+
+    A model whose training step takes other than one batch sets `draws`; its `training_step` is
+    then given the loader and takes fresh batches by `draw`.
 
     Args:
         distribution: What a tensor `x` means.
@@ -48,9 +53,12 @@ class Model(LightningModule):
         metrics: Metrics by name, each with `update(prediction, target, mask)`.
     """
 
+    COUNTERS: ClassVar[tuple[str, ...]] = ("updates", "batches_seen", "examples_seen", "epochs")
+    draws: ClassVar[bool] = False
     updates: Tensor
     batches_seen: Tensor
     examples_seen: Tensor
+    epochs: Tensor
     _loss_sum: Tensor
     metrics: nn.ModuleDict
 
@@ -66,10 +74,10 @@ class Model(LightningModule):
         self.seed = 0
         self.log_every = 50
         self.card: dict[str, Any] = {}
-        for name in ("updates", "batches_seen", "examples_seen"):
+        for name in self.COUNTERS:
             self.register_buffer(name, torch.zeros((), dtype=torch.int64))
         self.register_buffer("_loss_sum", torch.zeros((), dtype=torch.float64))
-        self._position = {"updates": 0, "batches_seen": 0, "examples_seen": 0}
+        self._position = dict.fromkeys(self.COUNTERS, 0)
         self.metrics = nn.ModuleDict(dict(metrics or {}))
         # NaN must stay NaN: a diverged model whose NaNs are left out would look the best.
         self.nll_sum = SumMetric(nan_strategy="disable").set_dtype(torch.float64)
@@ -80,16 +88,20 @@ class Model(LightningModule):
         """The counters as Python integers (reading a buffer on a GPU would stall it)."""
         return dict(self._position)
 
-    def count(self, *, updates: int = 0, batches: int = 0, examples: int = 0) -> None:
-        """Advance the counters, in buffers and in Python alike."""
-        steps = {"updates": updates, "batches_seen": batches, "examples_seen": examples}
+    def count(self, **steps: int) -> None:
+        """Advance counters by name, in buffers and in Python alike."""
         for name, step in steps.items():
             self._position[name] += step
             getattr(self, name).fill_(self._position[name])
 
+    def axes(self) -> dict[str, int]:
+        """Return what every logged row stands beside: the counters, and the epoch under way."""
+        counters = {name: value for name, value in self._position.items() if name != "epochs"}
+        return {**counters, "epoch": self.current_epoch}
+
     # -- training ---------------------------------------------------------------------------
 
-    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Put the stream that dropout draws from at the place that this update has."""
         key = stream_seed(self.seed, "noise", self._position["updates"], self.global_rank)
         if self.device.type == "cuda":
@@ -97,10 +109,20 @@ class Model(LightningModule):
         # Not torch.manual_seed: it formats a stack trace at every call when CUDA sleeps.
         torch.default_generator.manual_seed(key)
 
-    def counted_loss(self, loss: Tensor, batch: Batch) -> Tensor:
-        """Count one update on one batch; every `log_every` updates, log the mean loss of these."""
+    def draw(self, source: TrainLoader) -> Batch:
+        """Take the next fresh batch of real data and count it."""
+        batch = source.batch(self._position["batches_seen"])
+        self.count_batch(batch)
+        return batch
+
+    def count_batch(self, batch: Batch) -> None:
+        """Count one batch of real data, over all processes."""
+        self.count(batches_seen=1, examples_seen=len(batch) * self.trainer.world_size)
+
+    def counted_loss(self, loss: Tensor) -> Tensor:
+        """Count one update; every `log_every` updates, log the mean loss of these."""
         self._loss_sum += loss.detach()
-        self.count(updates=1, batches=1, examples=len(batch) * self.trainer.world_size)
+        self.count(updates=1)
         if self._position["updates"] % self.log_every == 0:
             self.emit({"train/loss": float(self._loss_sum) / self.log_every})
             self._loss_sum.zero_()
@@ -108,7 +130,7 @@ class Model(LightningModule):
 
     def emit(self, values: Mapping[str, Any]) -> None:
         """Send values to all loggers with the counters as x-axes."""
-        row = {**values, **self._position, "epoch": self.current_epoch}
+        row = {**values, **self.axes()}
         for logger in self.loggers:
             logger.log_metrics(row, step=self._position["updates"])
 

@@ -13,6 +13,7 @@ from partimento.distributions import Categorical, Distribution
 from partimento.errors import Mismatch, UserError, did_you_mean
 from partimento.losses import Objective, SoftmaxObjective
 from partimento.models.base import Evaluation, Model, OptimizerFactory
+from partimento.models.sampling import expanded
 from partimento.networks import MLP
 
 
@@ -40,6 +41,9 @@ class Feedforward(Model):
         given: Names of the voices that are given.
     """
 
+    _given_index: Tensor
+    _predicted_index: Tensor
+
     def __init__(
         self,
         distribution: Distribution,
@@ -56,8 +60,10 @@ class Feedforward(Model):
         assert isinstance(distribution, Categorical)  # for the type checker; _voices has spoken
         self.given_voices = tuple(given)
         self.predicted_voices = tuple(name for name in voices if name not in given)
-        self._given_index = [voices.index(name) for name in self.given_voices]
-        self._predicted_index = [voices.index(name) for name in self.predicted_voices]
+        # Buffers, since a list as an index is copied to the GPU at every use.
+        for name, chosen in (("given", self.given_voices), ("predicted", self.predicted_voices)):
+            index = torch.tensor([voices.index(voice) for voice in chosen])
+            self.register_buffer(f"_{name}_index", index, persistent=False)
         self.input_distribution = distribution.select(self.given_voices)
         self.output_distribution = distribution.select(self.predicted_voices)
         self.objective = objective or SoftmaxObjective()
@@ -77,40 +83,44 @@ class Feedforward(Model):
         return self.network(self.input_distribution.features(given), features)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        parameters = self(batch.x[..., self._given_index], batch.condition)
-        target = batch.x[..., self._predicted_index]
-        mask = None if batch.lengths is None else self._cells(batch)[..., self._predicted_index]
+        parameters = self(self._given_part(batch.x), batch.condition)
+        target = self._predicted_part(batch.x)
+        mask = None if batch.lengths is None else self._predicted_part(self._cells(batch))
         loss = self.objective(self.output_distribution, parameters, target, mask)
-        return self.counted_loss(loss, batch)
+        self.count_batch(batch)
+        return self.counted_loss(loss)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return self._optimizer(self.parameters())
 
     def evaluate(self, batch: Batch) -> Evaluation:
-        parameters = self(batch.x[..., self._given_index], batch.condition)
-        target = batch.x[..., self._predicted_index]
-        mask = self._cells(batch)
-        predicted_mask = mask[..., self._predicted_index]
+        parameters = self(self._given_part(batch.x), batch.condition)
+        target, mask = self._predicted_part(batch.x), self._cells(batch)
+        values = self.output_distribution.log_prob(parameters, target, self._predicted_part(mask))
+        best = self.output_distribution.sample(parameters, temperature=0.0)
         log_prob = torch.zeros(batch.x.shape, device=batch.x.device)
-        log_prob[..., self._predicted_index] = self.output_distribution.log_prob(
-            parameters, target, predicted_mask
-        ).float()
-        prediction = batch.x.clone()
-        prediction[..., self._predicted_index] = self.output_distribution.sample(
-            parameters, temperature=0.0
-        ).to(prediction.dtype)
-        return Evaluation(log_prob, prediction, mask)
+        return Evaluation(
+            self._with_predicted(log_prob, values), self._with_predicted(batch.x, best), mask
+        )
 
     def given_of(self, batch: Batch) -> Given | None:
         mask = torch.zeros_like(batch.x, dtype=torch.bool)
-        mask[..., self._given_index] = True
-        return Given(batch.x, mask)
+        return Given(batch.x, mask.index_fill(-1, self._given_index.to(mask.device), True))
 
     def _cells(self, batch: Batch) -> Tensor:
         """True for the cells to predict: valid steps of the voices that are not given."""
         mask = batch.step_mask().unsqueeze(-1).repeat(1, 1, batch.x.shape[-1])
-        mask[..., self._given_index] = False
-        return mask
+        return mask.index_fill(-1, self._given_index, False)
+
+    def _given_part(self, x: Tensor) -> Tensor:
+        return x.index_select(-1, self._given_index)
+
+    def _predicted_part(self, x: Tensor) -> Tensor:
+        return x.index_select(-1, self._predicted_index)
+
+    def _with_predicted(self, x: Tensor, values: Tensor) -> Tensor:
+        """Return `x` with the values in place of the predicted voices, in the type of `x`."""
+        return x.index_copy(-1, self._predicted_index, values.to(x.dtype))
 
     @torch.no_grad()
     def sample(
@@ -128,20 +138,17 @@ class Feedforward(Model):
         self.refuse(z=z, lengths=lengths)
         self.refuse_ema(weights)
         wanted = ", ".join(self.given_voices)
-        if given is None or not given.mask[..., self._given_index].all():
+        n, given, conditions = expanded(n, given, condition, self.device)
+        if given is None or not self._given_part(given.mask).all():
             raise UserError(
                 f"This model realises {', '.join(self.predicted_voices)} from a given {wanted}: "
                 f"every step of {wanted} must be given."
             )
-        given = given.to(self.device)
-        n = len(given.x) if n is None else n
-        x, mask = (t.expand(n, *t.shape[1:]) if len(t) == 1 else t for t in given)
-        parameters = self(x[..., self._given_index], condition)
-        result = x.clone()
-        result[..., self._predicted_index] = self.output_distribution.sample(
-            parameters, temperature, generator
-        ).to(result.dtype)
-        return torch.where(mask, x, result)
+        if missing := sorted(set(self.conditions) - set(conditions)):
+            raise UserError(f"This model needs the condition '{missing[0]}': pass it as condition.")
+        parameters = self(self._given_part(given.x), conditions)
+        drawn = self.output_distribution.sample(parameters, temperature, generator)
+        return torch.where(given.mask, given.x, self._with_predicted(given.x, drawn))
 
 
 def _voices(distribution: Distribution, given: Sequence[str]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,26 @@ from partimento.music import Piece
 
 if TYPE_CHECKING:
     from torchmetrics import Metric
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Training examples of one piece, as arrays with the examples along the first axis.
+
+    Attributes:
+        x: The representation's own integers or floats, `(examples, steps, ...)`.
+        condition: Conditions by name, `(examples, ...)`, as `Representation.conditions` says.
+        lengths: Number of valid steps of each example, `(examples,)`; None: all of them.
+        given: True for cells that are given, the shape of `x`; None: the model decides.
+    """
+
+    x: np.ndarray
+    condition: Mapping[str, np.ndarray] = field(default_factory=dict)
+    lengths: np.ndarray | None = None
+    given: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
 
 
 class Representation(ABC):
@@ -46,8 +67,8 @@ class Representation(ABC):
         """Count what encoding would lose, by reason, such as {"off-grid onsets": 3}; empty: nothing."""
 
     @abstractmethod
-    def windows(self, piece: Piece, *, stride: int) -> np.ndarray:
-        """Return the training examples of a piece, `(windows, steps, ...)`, `stride` in bars."""
+    def windows(self, piece: Piece, *, stride: int) -> Examples:
+        """Return the training examples of a piece, with their conditions; `stride` in bars."""
 
     @abstractmethod
     def transpositions(self, piece: Piece) -> Sequence[int]:

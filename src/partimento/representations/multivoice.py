@@ -12,7 +12,7 @@ from annotated_types import Gt
 from partimento.distributions import Categorical
 from partimento.errors import UserError
 from partimento.music import DEFAULT_VELOCITY, Piece
-from partimento.representations.base import Representation
+from partimento.representations.base import Examples, Representation
 from partimento.representations.grid import (
     count_losses,
     full_bars,
@@ -206,7 +206,11 @@ class MultiVoice(Representation):
             losses["silent steps"] = silent
         return losses
 
-    def windows(self, piece: Piece, *, stride: int) -> np.ndarray:
+    def windows(self, piece: Piece, *, stride: int) -> Examples:
+        """Return `grids` as examples; a grid has no conditions beside its own voices."""
+        return Examples(self.grids(piece, stride=stride))
+
+    def grids(self, piece: Piece, *, stride: int) -> np.ndarray:
         """Return windows of full 4/4 bars, `(windows, steps, voices)`, one every `stride` bars.
 
         They begin at the first full bar, and anew after a bar that is none (see `full_bars`), which

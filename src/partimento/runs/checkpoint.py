@@ -14,6 +14,7 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from partimento.errors import Interrupted, UserError, did_you_mean
 from partimento.runs.folder import RunFolder, write_atomically
+from partimento.runs.interruption import StopRequest
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -68,6 +69,7 @@ class Checkpointing(Callback):
         self.best = math.inf
         self.best_counters: dict[str, int] = {}
         self.waited = 0
+        self._saved_at = 0
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best, "best_counters": self.best_counters, "waited": self.waited}
@@ -80,13 +82,16 @@ class Checkpointing(Callback):
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        epoch = checkpoint["partimento"]["counters"]["batches_seen"] // self.per_epoch
+        epoch = checkpoint["partimento"]["counters"]["epochs"]
         progress = trainer.fit_loop.epoch_progress
         for place in (progress.total, progress.current):
             for name in ("ready", "started", "processed", "completed"):
                 setattr(place, name, epoch)
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
+        if isinstance(self.stop_requested, StopRequest):
+            self.stop_requested.install()
+        self._saved_at = pl_module.counters["batches_seen"]
         self._stop_where_due(trainer, pl_module)
 
     def on_train_batch_end(
@@ -96,21 +101,33 @@ class Checkpointing(Callback):
         if self.max_updates is not None and counters["updates"] >= self.max_updates:
             trainer.should_stop = True
             return
-        within = counters["batches_seen"] % self.per_epoch
-        if within == 0:
+        over = counters["batches_seen"] - (trainer.current_epoch + 1) * self.per_epoch
+        if over >= 0:
+            # The loader's length says so too, but beats have none.
+            trainer.fit_loop.epoch_loop.batch_progress.is_last_batch = True
             return
-        asked = self.stop_requested()
-        if asked or (self.every and within % self.every == 0):
+        asked = self._asked(trainer)
+        if asked or (self.every and counters["batches_seen"] >= self._saved_at + self.every):
             self._save(trainer, self.folder.last)
+            self._saved_at = counters["batches_seen"]
         if asked:
             raise Interrupted
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
+        pl_module.count(epochs=1)
         self._keep_best(trainer, pl_module)
         self._stop_where_due(trainer, pl_module)
+        self._saved_at = pl_module.counters["batches_seen"]
         self._save(trainer, self.folder.last)
-        if self.stop_requested():
+        if self._asked(trainer):
             raise Interrupted
+
+    def _asked(self, trainer: Trainer) -> bool:
+        """Whether any process was asked to stop; all must come to the same answer."""
+        asked = self.stop_requested()
+        if trainer.world_size == 1:
+            return asked
+        return trainer.strategy.reduce_boolean_decision(asked, all=False)
 
     def _keep_best(self, trainer: Trainer, pl_module: Any) -> None:
         score = self._score(trainer)

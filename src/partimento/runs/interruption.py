@@ -27,8 +27,17 @@ class StopRequest:
         # keep the meaning they have.
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                self._previous[number] = signal.signal(number, self._handle)
+                self._previous[number] = signal.getsignal(number)
+            self.install()
         return self
+
+    def install(self) -> None:
+        """Take the signals again, once Lightning has put itself before this handler.
+
+        Lightning answers SIGTERM with an exception at the next batch, before anything is saved.
+        """
+        for number in self._previous:
+            signal.signal(number, self._handle)
 
     def __exit__(self, *exception: object) -> None:
         for number, handler in self._previous.items():

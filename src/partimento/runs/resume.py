@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from partimento.config import without_non_identity
 from partimento.errors import UserError
 from partimento.runs.folder import RunFolder
-from partimento.runs.identity import code_checksums, differences
+from partimento.runs.identity import code_checksums, differences, identity_content
 
 
 @dataclass(frozen=True)
@@ -51,8 +50,8 @@ def changes(folder: RunFolder, record: Mapping[str, Any]) -> list[str]:
     """List what differs between the run as it began and as it would go on."""
     old = folder.read()
     found = differences(
-        {"data": _data_of(old)},
-        {"data": _data_of(record)},
+        {"data": _data_of(old), "versions": _versions_of(old)},
+        {"data": _data_of(record), "versions": _versions_of(record)},
     )
     return found + code_changes(folder)
 
@@ -72,7 +71,13 @@ def _data_of(record: Mapping[str, Any]) -> dict[str, Any]:
     return {name: data.get(name) for name in ("fingerprint", "checksum", "split_manifest")}
 
 
-def refuse_other_config(folder: RunFolder, resolved: Mapping[str, Any]) -> None:
+def _versions_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the versions on which arithmetic and randomness rest."""
+    versions = record.get("versions", {})
+    return {name: versions.get(name) for name in ("python", "torch", "pytorch-lightning", "numpy")}
+
+
+def refuse_other_config(folder: RunFolder, resolved: Mapping[str, Any], device: str) -> None:
     """Refuse a folder, chosen by hand, that holds a run of another config.
 
     Raises:
@@ -81,7 +86,8 @@ def refuse_other_config(folder: RunFolder, resolved: Mapping[str, Any]) -> None:
     old = folder.config()
     if not old:
         return
-    found = differences(without_non_identity(old), without_non_identity(resolved))
+    before = identity_content(old, "", folder.read().get("device", device))
+    found = differences(before["config"], identity_content(resolved, "", device)["config"])
     if found:
         raise UserError(
             f"{folder.path} holds a run of another config ({'; '.join(found)}): choose another "

@@ -12,6 +12,8 @@ from typing import Any
 
 from hydra.experimental.callback import Callback
 
+from partimento.config import redacted
+
 SWEEP_VARIABLE = "PARTIMENTO_SWEEP"
 FILE_VARIABLE = "PARTIMENTO_SWEEP_FILE"
 
@@ -55,26 +57,50 @@ def recording(arguments: Sequence[str]) -> Iterator[SweepRecord]:
         try:
             yield SweepRecord(path)
         finally:
+            _remove_multirun_yaml(path)
             for key, value in saved.items():
                 os.environ.pop(key, None) if value is None else os.environ.update({key: value})
+
+
+def _note(path: Path) -> Path:
+    return path.with_name("multirun")
+
+
+def _remove_multirun_yaml(path: Path) -> None:
+    """Remove the file in which Hydra writes every override as the shell gave it, secrets and all."""
+    if _note(path).exists():
+        Path(_note(path).read_text()).unlink(missing_ok=True)
 
 
 class SweepCallback(Callback):
     """Notes how each job of a sweep ended; Hydra itself shows only the first failure."""
 
+    def on_multirun_start(self, config: Any, **kwargs: Any) -> None:
+        """Note where Hydra is going to write its multirun.yaml."""
+        if path := os.environ.get(FILE_VARIABLE):
+            place = Path(config.hydra.sweep.dir).absolute() / "multirun.yaml"
+            _note(Path(path)).write_text(str(place))
+
+    def on_job_start(self, config: Any, **kwargs: Any) -> None:
+        """Remove multirun.yaml; here, that a killed sweep leaves none behind either."""
+        if path := os.environ.get(FILE_VARIABLE):
+            _remove_multirun_yaml(Path(path))
+
     def on_job_end(self, config: Any, job_return: Any, **kwargs: Any) -> None:
         """Append one line about the job."""
+        # Hydra prints a failed job's overrides, in which a shell may have put a secret.
+        job_return.overrides = redacted(list(job_return.overrides))
         path = os.environ.get(FILE_VARIABLE)
         if path is None:
             return
         failed = job_return.status.name == "FAILED"
         error = job_return._return_value if failed else None
         job = {
-            "overrides": list(job_return.overrides),
+            "overrides": job_return.overrides,
             # Not the job's working directory, which chdir: false leaves where the user is.
             "folder": str(Path(config.hydra.runtime.output_dir).absolute()),
             "status": "failed" if failed else "finished",
-            "error": None if error is None else f"{error}",
+            "error": None if error is None else redacted(f"{error}"),
         }
         with open(path, "a") as file:
             file.write(json.dumps(job) + "\n")
@@ -117,6 +143,6 @@ def _row(job: dict[str, Any], common: set[str]) -> dict[str, Any]:
         "value": "" if value is None else f"{value:.4f}",
         "test": "" if test is None else f"{test:.4f}",
         "status": job["status"],
-        "where": os.path.relpath(folder) if done else str(job["error"]),
+        "where": redacted(os.path.relpath(folder)) if done else str(job["error"]),
         "order": (value is None, value or 0.0, own),
     }

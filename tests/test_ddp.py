@@ -1,0 +1,87 @@
+"""Two processes on the CPU (gloo), started by the console command: one run, killed and resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from survival import assert_equal_weights, complete, counters, start, weights
+
+DDP = ("accelerator=ddp", "accelerator.device=cpu", "accelerator.threads=1")
+LONGER = (
+    "trainer.max_epochs=6",
+    "trainer.checkpoint_every=2",
+    "trainer.patience=null",
+    "model.network.dropout=0.3",
+)
+
+
+@pytest.fixture
+def two(tiny):
+    def overrides(*more: str, outputs: Path) -> list[str]:
+        kept = [text for text in tiny(outputs=outputs) if not text.startswith("accelerator")]
+        return [*kept, *DDP, *more]
+
+    return overrides
+
+
+def only_folder(outputs: Path) -> Path:
+    (folder,) = {path.parent for path in outputs.rglob("config.yaml")}
+    return folder
+
+
+def wait_for(path: Path, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} did not come"
+        time.sleep(0.01)
+
+
+def kill_all(process) -> None:
+    """Kill the process and what it started, and take what it printed."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def test_two_processes_train_one_run(two, tmp_path):
+    output = complete(two(outputs=tmp_path))
+    folder = only_folder(tmp_path)
+    record = json.loads((folder / "run.json").read_text())
+    assert record["status"] == "finished"
+    assert record["counters"]["updates"] == 12
+    assert record["counters"]["examples_seen"] == 12 * 32
+    assert output.count("Run folder:") == 2 + 1  # each process its place, the first its summary
+    assert "sync_dist" not in output
+
+
+@pytest.mark.full
+def test_a_killed_run_goes_on_to_the_same_weights(two, tmp_path):
+    complete(two(*LONGER, outputs=tmp_path / "whole"))
+    whole = only_folder(tmp_path / "whole")
+    folder = tmp_path / "killed" / "minibach-chorales" / whole.name
+    process = start(two(*LONGER, outputs=tmp_path / "killed"), start_new_session=True)
+    wait_for(folder / "checkpoints" / "last.ckpt")
+    kill_all(process)
+    assert 0 < counters(folder)["updates"] < 36
+    assert "Resuming after" in complete(two(*LONGER, outputs=tmp_path / "killed"))
+    assert_equal_weights(weights(folder), weights(whole))
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_one_process_stops_both(two, tmp_path, number):
+    process = start(two(*LONGER, outputs=tmp_path), start_new_session=True)
+    (tmp_path / "minibach-chorales").mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.rglob("metrics.csv")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 130, output
+    record = json.loads((only_folder(tmp_path) / "run.json").read_text())
+    assert record["status"] == "interrupted"
+    assert counters(only_folder(tmp_path))["updates"] > 0
