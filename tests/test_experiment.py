@@ -6,11 +6,14 @@ import json
 import shutil
 
 import pytest
+import torch
 import yaml
-from survival import assert_equal_weights, weights
+from survival import assert_equal_weights, complete, weights
 
 import partimento
+from partimento import experiment
 from partimento.errors import UserError
+from partimento.loggers.csv import read_metrics
 from partimento.runs.folder import RunFolder
 
 
@@ -79,6 +82,98 @@ def test_changed_data_refuses_to_resume(tiny_run, tmp_path, tiny):
     folder.update(data={**record["data"], "checksum": "other"})
     with pytest.raises(UserError, match=r"data\.checksum: was 'other', now"):
         resume()
+
+
+@pytest.mark.parametrize("status", ["interrupted", "failed"])
+def test_a_refused_resume_leaves_the_folder_as_it_was(tiny_run, tmp_path, tiny, status):
+    """Else a second try, with the old library back, would find a run that failed for good."""
+    folder, resume = continued(tiny_run, tmp_path, tiny)
+    record = folder.read()
+    older = {**record["versions"], "torch": "1.0.0"}
+    record = folder.update(status=status, versions=older)
+    content = {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()}
+    with pytest.raises(UserError, match=r"versions\.torch: was '1\.0\.0', now '.*resume=force"):
+        resume()
+    assert folder.read() == record
+    for path, before in content.items():
+        if path.name != "train.log":
+            assert path.read_bytes() == before, path
+    folder.update(versions={**older, "torch": torch.__version__})
+    assert resume()["status"] == "finished"
+
+
+def meanwhile(monkeypatch, act):
+    """Let another process act after the first decision, before the lease is taken."""
+    build = experiment.build
+
+    def slow(resolved):
+        parts = build(resolved)
+        act()
+        return parts
+
+    monkeypatch.setattr(experiment, "build", slow)
+
+
+def test_a_run_that_another_process_finished_meanwhile_is_not_trained_again(
+    tiny_run, tmp_path, tiny, monkeypatch
+):
+    folder, resume = continued(tiny_run, tmp_path, tiny)
+    meanwhile(monkeypatch, lambda: folder.update(status="finished", wall_s=123.0))
+    before = folder.last.stat().st_mtime_ns
+
+    def trained(*arguments):
+        raise AssertionError("it was trained again")
+
+    monkeypatch.setattr(experiment, "_train", trained)
+    record = resume()
+    assert record == folder.read()
+    assert (record["status"], record["wall_s"]) == ("finished", 123.0)
+    assert folder.last.stat().st_mtime_ns == before
+
+
+def test_a_run_that_another_process_brought_on_meanwhile_goes_on_from_there(
+    tiny_run, tmp_path, tiny, monkeypatch, caplog
+):
+    folder, resume = continued(tiny_run, tmp_path, tiny)
+    aside = folder.last.rename(tmp_path / "later.ckpt")
+    meanwhile(monkeypatch, lambda: aside.rename(folder.last))
+    with caplog.at_level("INFO"):
+        assert resume()["status"] == "finished"
+    assert "Resuming after 12 updates" in caplog.text
+
+
+def test_a_resumed_run_keeps_its_wandb_run_and_a_new_one_has_another(tiny_run, tmp_path, tiny):
+    """The same identity elsewhere, or anew, must not write into a run that W&B already has."""
+    first = RunFolder(tiny_run).read()["wandb_id"]
+    folder, resume = continued(tiny_run, tmp_path, tiny)
+    assert resume()["wandb_id"] == folder.read()["wandb_id"] == first
+    assert first.startswith(f"{tiny_run.name}-")
+    anew = partimento.train(tiny("resume=never"))["wandb_id"]
+    assert anew != first
+    assert anew.startswith(f"{tiny_run.name}-")
+    elsewhere = partimento.train(tiny(outputs=tmp_path / "elsewhere"))["wandb_id"]
+    assert elsewhere not in (first, anew)
+
+
+SLURM = {"SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "runs", "SLURM_NTASKS": "2", "SLURM_PROCID": "1"}
+
+
+@pytest.mark.parametrize("variables", [{"SLURM_PROCID": "1"}, SLURM])
+def test_without_ddp_a_task_of_a_cluster_is_a_run_like_any_other(
+    tiny, tmp_path, tiny_run, monkeypatch, variables
+):
+    """Such as the second of several runs that one job script starts side by side."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    complete(tiny())
+    folder = run_folder(tmp_path)
+    names = {path.name for path in tiny_run.iterdir()}
+    assert {path.name for path in folder.iterdir()} >= names - {"lease", "wandb"}
+    record, reference = RunFolder(folder).read(), RunFolder(tiny_run).read()
+    assert record["status"] == "finished"
+    assert record["metrics"] == reference["metrics"]
+    assert read_metrics(folder / "metrics.csv") == read_metrics(tiny_run / "metrics.csv") != []
+    assert_equal_weights(weights(folder), weights(tiny_run))
 
 
 def test_a_folder_chosen_by_hand_keeps_its_config(tiny, tmp_path):

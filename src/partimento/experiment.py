@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from pytorch_lightning import Trainer
+from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from partimento.building import Parts, build
@@ -44,6 +45,8 @@ def run(request: Request) -> dict[str, Any]:
     """
     if _further_rank(request):
         return _join(request)
+    # Lightning took the task number of a cluster's job for a rank, whose loggers stay silent.
+    rank_zero_only.rank = 0  # type: ignore[attr-defined]
     if request.resolved["resume"] != "never":
         refuse_other_config(request.folder, request.resolved, request.device)
     decision = decide(request.folder, request.resolved["resume"])

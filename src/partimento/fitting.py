@@ -9,6 +9,7 @@ from typing import Any
 
 from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.plugins.environments import LightningEnvironment
 
 from partimento.building import Parts, supplied
 from partimento.config import AcceleratorConfig, TrainerConfig
@@ -114,7 +115,8 @@ def trainer_of(
         gradient_clip_val=config.gradient_clip,
         logger=loggers or False,
         callbacks=[*callbacks_of(request, parts, data), checkpointing],
-        plugins=[AtomicCheckpointIO()],
+        # A run of its own, whatever job of a cluster it is part of; Lightning would look for ranks.
+        plugins=[AtomicCheckpointIO(), *([] if ddp else [LightningEnvironment()])],
         # The loader of an epoch begins where the run stands, hence one loader per epoch.
         reload_dataloaders_every_n_epochs=1,
         use_distributed_sampler=False,
