@@ -121,7 +121,7 @@ class Model(LightningModule):
 
     def counted_loss(self, loss: Tensor) -> Tensor:
         """Count one update; every `log_every` updates, log the mean loss of these."""
-        self._loss_sum += loss.detach()
+        self._loss_sum.add_(loss.detach())
         self.count(updates=1)
         if self._position["updates"] % self.log_every == 0:
             self.emit({"train/loss": float(self._loss_sum) / self.log_every})

@@ -134,7 +134,8 @@ class Checkpointing(Callback):
         if score is None or score < self.best:
             self.best = self.best if score is None else score
             self.best_counters, self.waited = pl_module.counters, 0
-            self._save(trainer, self.folder.best)
+            # For loading, not for going on: the optimizer's state is two thirds of a checkpoint.
+            self._save(trainer, self.folder.best, weights_only=True)
         else:
             self.waited += 1
 
@@ -159,5 +160,5 @@ class Checkpointing(Callback):
         if out_of_patience or out_of_updates:
             trainer.should_stop = True
 
-    def _save(self, trainer: Trainer, path: Path) -> None:
-        trainer.save_checkpoint(path)
+    def _save(self, trainer: Trainer, path: Path, *, weights_only: bool = False) -> None:
+        trainer.save_checkpoint(path, weights_only=weights_only)
