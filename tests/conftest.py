@@ -16,6 +16,7 @@ TINY = (
     "trainer=quick",
     "trainer.progress_bar=false",
     "trainer.batch_size=32",
+    "trainer.checkpoint_seconds=0",
     "trainer.limit_train_batches=6",
     "data.transpose=false",
     "data.stride=4",

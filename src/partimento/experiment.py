@@ -151,7 +151,11 @@ def _train(
     resolved = request.resolved
     torch.set_num_threads(section(AcceleratorConfig, resolved["accelerator"]).threads)
     model = parts.model
-    model.log_every = section(TrainerConfig, resolved["trainer"]).log_every
+    trainer_config = section(TrainerConfig, resolved["trainer"])
+    model.log_every = trainer_config.log_every
+    model.round = min(model.round, trainer_config.checkpoint_every or model.round)
+    model.max_updates = trainer_config.max_updates
+    model.gradient_clip = trainer_config.gradient_clip
     model.card = checkpoint_card(resolved, parts)
     with quiet_lightning(), StopRequest() as stop, open_loggers(request, record) as loggers:
         checkpointing = checkpointing_of(request, data, stop)

@@ -54,6 +54,7 @@ def checkpointing_of(request: Request, data: MusicDataModule, stop: StopRequest)
         monitor=config.monitor,
         patience=config.patience,
         every=config.checkpoint_every,
+        seconds=config.checkpoint_seconds,
         max_updates=config.max_updates,
         stop_requested=stop,
     )
@@ -112,7 +113,6 @@ def trainer_of(
         strategy=DDPStrategy(process_group_backend=backend) if ddp else "auto",
         precision=accelerator.precision,
         max_epochs=config.max_epochs,
-        gradient_clip_val=config.gradient_clip,
         logger=loggers or False,
         callbacks=[*callbacks_of(request, parts, data), checkpointing],
         # A run of its own, whatever job of a cluster it is part of; Lightning would look for ranks.

@@ -41,19 +41,12 @@ def batch(grid: MultiVoice) -> Batch:
     return Batch(torch.from_numpy(np.concatenate(windows)[::2][:16]))
 
 
-def alone(model: Model) -> Model:
-    """Return a model that can take a training step without a trainer."""
-    model.count_batch = lambda batch: None  # type: ignore[method-assign]
-    model.counted_loss = lambda loss: loss  # type: ignore[method-assign]
-    return model
-
-
 def fitted(model: Model, batch: Batch, steps: int, lr: float = 0.01) -> float:
     """Train on one batch and return the last loss."""
-    optimizer = Adam(alone(model).parameters(), lr=lr)
+    optimizer = Adam(model.parameters(), lr=lr)
     for _ in range(steps):
         optimizer.zero_grad()
-        loss = model.training_step(batch, 0)
+        loss = model.loss(batch)
         loss.backward()
         optimizer.step()
     return loss.item()
@@ -96,11 +89,11 @@ def reference(model: Feedforward, x: np.ndarray) -> tuple[float, float, np.ndarr
 @pytest.mark.parametrize("objective", [SoftmaxObjective(), SigmoidObjective()])
 def test_forward_and_loss_are_those_of_a_second_implementation(grid, batch, objective):
     torch.manual_seed(0)
-    model = alone(Feedforward(grid.distribution, objective=objective))
+    model = Feedforward(grid.distribution, objective=objective)
     fitted(model, batch, 3)
     expected_nll, expected_bce, best = reference(model, batch.x.numpy())
     assert nll(model, batch) == pytest.approx(expected_nll, rel=1e-5)
-    loss = model.training_step(batch, 0).item()
+    loss = model.loss(batch).item()
     softmax = isinstance(objective, SoftmaxObjective)
     assert loss == pytest.approx(expected_nll if softmax else expected_bce, rel=1e-5)
     prediction = model.evaluate(batch).prediction
@@ -231,16 +224,16 @@ def test_conditions_enter_the_network(grid, batch):
 
 def test_steps_beyond_the_length_count_for_nothing(grid, batch):
     torch.manual_seed(0)
-    model = alone(Feedforward(grid.distribution))
+    model = Feedforward(grid.distribution)
     short = Batch(batch.x, lengths=torch.full((16,), 8))
     evaluation = model.evaluate(short)
     assert evaluation.mask.sum() == 16 * 8 * 3
     assert (evaluation.log_prob[:, 8:] == 0).all()
-    loss = model.training_step(short, 0).item()
+    loss = model.loss(short).item()
     assert loss == pytest.approx(nll(model, short), rel=1e-5)
     changed = batch.x.clone()
     changed[:, 8:, 1:] = 0
-    again = model.training_step(Batch(changed, lengths=short.lengths), 0).item()
+    again = model.loss(Batch(changed, lengths=short.lengths)).item()
     assert again == pytest.approx(loss, rel=1e-6)
 
 

@@ -84,9 +84,9 @@ def test_where_checkpoints_are_saved(tiny, monkeypatch, every, expected):
     saved = []
     save = Checkpointing._save
 
-    def note(self, trainer, path):
+    def note(self, trainer, path, **options):
         saved.append((path.stem, trainer.lightning_module.counters["updates"]))
-        save(self, trainer, path)
+        save(self, trainer, path, **options)
 
     monkeypatch.setattr(Checkpointing, "_save", note)
     partimento.train(tiny("logger=none", f"trainer.checkpoint_every={every or 'null'}"))
@@ -103,6 +103,7 @@ class Trainer:
         self.callback_metrics: dict[str, torch.Tensor] = {}
         self.should_stop = False
         self.current_epoch = epoch
+        self.max_epochs = 1000
         self.world_size = 1
         progress = SimpleNamespace(is_last_batch=False)
         self.fit_loop = SimpleNamespace(epoch_loop=SimpleNamespace(batch_progress=progress))
@@ -112,7 +113,7 @@ class Trainer:
     def epoch_over(self) -> bool:
         return self.fit_loop.epoch_loop.batch_progress.is_last_batch
 
-    def save_checkpoint(self, path) -> None:
+    def save_checkpoint(self, path, weights_only=False) -> None:
         self.saved.append(path.stem)
 
 

@@ -58,6 +58,7 @@ class TrainerConfig:
     limit_train_batches: PositiveInt | None = None
     log_every: Annotated[int, Gt(0)] = field(default=50, metadata=NOT_IDENTITY)
     checkpoint_every: PositiveInt | None = field(default=None, metadata=NOT_IDENTITY)
+    checkpoint_seconds: Annotated[float, Ge(0)] = field(default=5.0, metadata=NOT_IDENTITY)
     progress_bar: bool = field(default=True, metadata=NOT_IDENTITY)
 
 

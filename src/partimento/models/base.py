@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple, cast
 
 import torch
 from pytorch_lightning import LightningModule
+from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torchmetrics import Metric, SumMetric
 
@@ -18,6 +19,9 @@ from partimento.errors import UserError
 from partimento.seeds import stream_seed
 
 CHECKPOINT_FORMAT = 1
+# Updates of a plain paradigm in one training step: Lightning's loop costs 0.7 ms a turn, which is
+# 6 % of an update of MiniBach.
+ROUND = 8
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
 
 
@@ -73,6 +77,9 @@ class Model(LightningModule):
         self.conditions = dict(conditions or {})
         self.seed = 0
         self.log_every = 50
+        self.round = ROUND
+        self.max_updates: int | None = None
+        self.gradient_clip: float | None = None
         self.card: dict[str, Any] = {}
         for name in self.COUNTERS:
             self.register_buffer(name, torch.zeros((), dtype=torch.int64))
@@ -102,12 +109,39 @@ class Model(LightningModule):
     # -- training ---------------------------------------------------------------------------
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        self.seed_noise()
+
+    def seed_noise(self) -> None:
         """Put the stream that dropout draws from at the place that this update has."""
         key = stream_seed(self.seed, "noise", self._position["updates"], self.global_rank)
         if self.device.type == "cuda":
             torch.cuda.default_generators[self.device.index or 0].manual_seed(key)
         # Not torch.manual_seed: it formats a stack trace at every call when CUDA sleeps.
         torch.default_generator.manual_seed(key)
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """End the epoch of a model that draws, also under a trainer without `Checkpointing`."""
+        if self.draws:
+            over = (self.current_epoch + 1) * batch.per_epoch <= self._position["batches_seen"]
+            progress = self.trainer.fit_loop.epoch_loop.batch_progress
+            progress.is_last_batch = progress.is_last_batch or over
+
+    def draws_of_round(self, source: TrainLoader) -> int:
+        """Return how many updates the next training step makes, up to the end of the epoch."""
+        seen = self._position["batches_seen"]
+        left = (self.current_epoch + 1) * source.per_epoch - seen
+        if self.max_updates is not None:
+            left = min(left, self.max_updates - self._position["updates"])
+        return max(1, min(self.round, left))
+
+    def descend(self, loss: Tensor) -> None:
+        """Make one update of the only optimizer (manual optimization)."""
+        optimizer = cast(LightningOptimizer, self.optimizers())
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        if self.gradient_clip is not None:
+            self.clip_gradients(optimizer.optimizer, self.gradient_clip, "norm")
+        optimizer.step()
 
     def draw(self, source: TrainLoader) -> Batch:
         """Take the next fresh batch of real data and count it."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 
 from partimento.data.batch import Batch, Given
+from partimento.data.loader import TrainLoader
 from partimento.distributions import Categorical, Distribution
 from partimento.errors import Mismatch, UserError, did_you_mean
 from partimento.losses import Objective, SoftmaxObjective
@@ -44,6 +45,8 @@ class Feedforward(Model):
     _given_index: Tensor
     _predicted_index: Tensor
 
+    draws = True
+
     def __init__(
         self,
         distribution: Distribution,
@@ -69,6 +72,7 @@ class Feedforward(Model):
         self.objective = objective or SoftmaxObjective()
         self.objective.check(self.output_distribution)
         self._optimizer = optimizer
+        self.automatic_optimization = False
         self.network = network(
             self.input_distribution.feature_shape,
             self.output_distribution.parameter_shape,
@@ -82,13 +86,20 @@ class Feedforward(Model):
         }
         return self.network(self.input_distribution.features(given), features)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def training_step(self, source: TrainLoader, batch_idx: int) -> None:
+        """Make a round of updates, each on one fresh batch."""
+        for _ in range(self.draws_of_round(source)):
+            self.seed_noise()
+            loss = self.loss(self.draw(source))
+            self.descend(loss)
+            self.counted_loss(loss)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the objective over the voices that are not given."""
         parameters = self(self._given_part(batch.x), batch.condition)
         target = self._predicted_part(batch.x)
         mask = None if batch.lengths is None else self._predicted_part(self._cells(batch))
-        loss = self.objective(self.output_distribution, parameters, target, mask)
-        self.count_batch(batch)
-        return self.counted_loss(loss)
+        return self.objective(self.output_distribution, parameters, target, mask)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return self._optimizer(self.parameters())

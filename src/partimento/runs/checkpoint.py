@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,8 @@ class Checkpointing(Callback):
         monitor: Validation value of which the lowest is best; None: the latest epoch is best.
         patience: Validations without improvement before training stops; None: never.
         every: Batches between checkpoints inside an epoch; None: only after validation.
+        seconds: Shortest time between checkpoints after validation; where epochs are short, writing
+            would take a good part of the time. What it leaves out is trained again on resume.
         max_updates: Updates after which training stops.
         stop_requested: Says whether the person or the cluster has asked to stop.
     """
@@ -56,6 +59,7 @@ class Checkpointing(Callback):
         monitor: str | None = "valid/nll",
         patience: int | None = None,
         every: int | None = None,
+        seconds: float = 0.0,
         max_updates: int | None = None,
         stop_requested: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -64,12 +68,14 @@ class Checkpointing(Callback):
         self.monitor = monitor
         self.patience = patience
         self.every = every
+        self.seconds = seconds
         self.max_updates = max_updates
         self.stop_requested = stop_requested
         self.best = math.inf
         self.best_counters: dict[str, int] = {}
         self.waited = 0
         self._saved_at = 0
+        self._saved_when = 0.0
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best, "best_counters": self.best_counters, "waited": self.waited}
@@ -92,6 +98,7 @@ class Checkpointing(Callback):
         if isinstance(self.stop_requested, StopRequest):
             self.stop_requested.install()
         self._saved_at = pl_module.counters["batches_seen"]
+        self._saved_when = time.monotonic()
         self._stop_where_due(trainer, pl_module)
 
     def on_train_batch_end(
@@ -117,10 +124,21 @@ class Checkpointing(Callback):
         pl_module.count(epochs=1)
         self._keep_best(trainer, pl_module)
         self._stop_where_due(trainer, pl_module)
-        self._saved_at = pl_module.counters["batches_seen"]
-        self._save(trainer, self.folder.last)
-        if self._asked(trainer):
+        asked = self._asked(trainer)
+        over = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
+        if asked or over or self._due(trainer):
+            self._save(trainer, self.folder.last)
+            self._saved_at = pl_module.counters["batches_seen"]
+            self._saved_when = time.monotonic()
+        if asked:
             raise Interrupted
+
+    def _due(self, trainer: Trainer) -> bool:
+        """Whether the last checkpoint is old enough for another; all processes must agree."""
+        due = time.monotonic() - self._saved_when >= self.seconds
+        if trainer.world_size == 1:
+            return due
+        return trainer.strategy.reduce_boolean_decision(due, all=False)
 
     def _asked(self, trainer: Trainer) -> bool:
         """Whether any process was asked to stop; all must come to the same answer."""
