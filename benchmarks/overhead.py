@@ -21,7 +21,7 @@ from partimento.apps.composition import compose_request
 from partimento.building import build
 from partimento.data.module import MusicDataModule
 
-EPOCHS = 3
+EPOCHS = 6
 BATCH = 128
 THREADS = 2
 OVERRIDES = (

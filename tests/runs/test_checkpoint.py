@@ -104,6 +104,7 @@ class Trainer:
         self.should_stop = False
         self.current_epoch = epoch
         self.max_epochs = 1000
+        self.strategy = SimpleNamespace(checkpoint_io=None)
         self.world_size = 1
         progress = SimpleNamespace(is_last_batch=False)
         self.fit_loop = SimpleNamespace(epoch_loop=SimpleNamespace(batch_progress=progress))

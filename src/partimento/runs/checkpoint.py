@@ -25,12 +25,36 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     another file system, where a rename is a copy.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.holding = False
+        self._held: dict[Path, Any] = {}
+
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
     ) -> None:
-        buffer = io.BytesIO()
-        torch.save(checkpoint, buffer)
-        write_atomically(Path(path), buffer.getvalue())
+        if self.holding:
+            self._held[Path(path)] = _copied(checkpoint)
+        else:
+            self._held.pop(Path(path), None)
+            buffer = io.BytesIO()
+            torch.save(checkpoint, buffer)
+            write_atomically(Path(path), buffer.getvalue())
+
+    def write_held(self) -> None:
+        """Write what was given while holding."""
+        self.holding = False
+        for path, checkpoint in list(self._held.items()):
+            self.save_checkpoint(checkpoint, path)
+
+
+def _copied(value: Any) -> Any:
+    """Return plain containers with the tensors in them copied."""
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_copied(item) for item in value)
+    return value.detach().clone() if isinstance(value, torch.Tensor) else value
 
 
 class Checkpointing(Callback):
@@ -153,6 +177,10 @@ class Checkpointing(Callback):
             self.best = self.best if score is None else score
             self.best_counters, self.waited = pl_module.counters, 0
             # For loading, not for going on: the optimizer's state is two thirds of a checkpoint.
+            checkpoint_io = trainer.strategy.checkpoint_io
+            if isinstance(checkpoint_io, AtomicCheckpointIO):
+                # It goes to disk with the next last.ckpt, which is what knows of it.
+                checkpoint_io.holding = True
             self._save(trainer, self.folder.best, weights_only=True)
         else:
             self.waited += 1
@@ -179,4 +207,8 @@ class Checkpointing(Callback):
             trainer.should_stop = True
 
     def _save(self, trainer: Trainer, path: Path, *, weights_only: bool = False) -> None:
+        if path == self.folder.last:
+            checkpoint_io = trainer.strategy.checkpoint_io
+            if isinstance(checkpoint_io, AtomicCheckpointIO):
+                checkpoint_io.write_held()
         trainer.save_checkpoint(path, weights_only=weights_only)
