@@ -44,7 +44,12 @@ def minibach() -> str:
     ]
     verdict = "The default beats every baseline in NLL and on true onsets"
     verdict += f", except: {'; '.join(lost)}." if lost else "."
-    return "\n".join([*lines, "", verdict])
+    told = [
+        f"{name} {row['valid_nll']['mean']:.3f} ± {row['valid_nll']['half_width']:.3f}"
+        for name, row in found["models"].items()
+    ]
+    chosen = f"Validation NLL, by which the default objective is chosen: {', '.join(told)}."
+    return "\n".join([*lines, "", verdict, chosen])
 
 
 def overhead() -> str:

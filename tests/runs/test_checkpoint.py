@@ -260,7 +260,7 @@ def test_processes_agree_on_stopping(tmp_path, other_asked):
     callback = Checkpointing(RunFolder(tmp_path), per_epoch=5, stop_requested=lambda: False)
     trainer = Trainer()
     trainer.world_size = 2
-    trainer.strategy = SimpleNamespace(reduce_boolean_decision=reduce)
+    trainer.strategy.reduce_boolean_decision = reduce
     if other_asked:
         with pytest.raises(Interrupted):
             callback.on_train_batch_end(trainer, Counting(1), None, None, 0)
