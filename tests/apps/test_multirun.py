@@ -112,16 +112,16 @@ def test_the_table_is_in_order_of_the_objective(cli, tiny, tmp_path):
 
 def broken(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make seed 2 run into an error and seed 3 call sys.exit, both in the middle of training."""
-    step = Feedforward.training_step
+    loss = Feedforward.loss
 
-    def fail(self, batch, index):
+    def fail(self, batch):
         if self.counters["updates"] == 4 and self.seed == 2:
             raise RuntimeError("the disk melted")
         if self.counters["updates"] == 4 and self.seed == 3:
             sys.exit(7)
-        return step(self, batch, index)
+        return loss(self, batch)
 
-    monkeypatch.setattr(Feedforward, "training_step", fail)
+    monkeypatch.setattr(Feedforward, "loss", fail)
 
 
 def test_a_failed_job_ends_no_other_and_the_same_command_completes_the_sweep(
@@ -203,7 +203,8 @@ def test_several_refused_jobs_and_none_that_runs(cli, tiny, tmp_path):
 
 
 def test_an_interruption_is_meant_for_the_whole_sweep(cli, tiny, tmp_path, monkeypatch):
-    command = jobs(tiny, "seed=1,2,3")
+    # A checkpoint after every batch: one update a turn, so one look a batch.
+    command = jobs(tiny, "seed=1,2,3", "trainer.checkpoint_every=1")
     asked = []
 
     class Stop(experiment.StopRequest):

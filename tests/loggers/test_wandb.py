@@ -135,6 +135,7 @@ def test_an_interrupted_and_resumed_run_has_the_history_of_a_whole_one(
 ):
     """In the first epoch, and after its validation."""
     overrides = tiny(*WATCHED, "group=my sweep", "seed=5", "diagnostics.samples.every=2")
+    overrides.append("trainer.checkpoint_every=1")  # one update a turn, so one look a batch
     with monkeypatch.context() as patch, pytest.raises(Interrupted):
         interrupt_at(patch, batch)
         partimento.train(overrides)
