@@ -7,7 +7,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +16,23 @@ import numpy as np
 RESULTS = Path(__file__).parent / "results"
 
 
-def pairs(
-    first: Callable[[], float], second: Callable[[], float], count: int = 11
-) -> tuple[list[float], list[float]]:
-    """Measure two things in turn, `count` times each, the order swapped every time.
+def in_turn(
+    functions: Mapping[str, Callable[[int], float]], count: int = 11
+) -> dict[str, list[float]]:
+    """Measure things in turn, `count` times each, beginning with another one every time.
 
-    Each function returns the seconds it took; a first, uncounted pair warms both up.
+    Each function takes the index of its round and returns the seconds it took; a first, uncounted
+    round warms all up.
     """
-    first(), second()
-    left, right = [], []
+    names = list(functions)
+    for name in names:
+        functions[name](count)
+    seconds: dict[str, list[float]] = {name: [] for name in names}
     for index in range(count):
-        if index % 2:
-            right.append(second())
-            left.append(first())
-        else:
-            left.append(first())
-            right.append(second())
-    return left, right
+        first = index % len(names)
+        for name in names[first:] + names[:first]:
+            seconds[name].append(functions[name](index))
+    return seconds
 
 
 def median_ratio(left: Sequence[float], right: Sequence[float]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from partimento.data.module import MusicDataModule
 from partimento.errors import Interrupted, UserError
 from partimento.fitting import Request, checkpointing_of, open_loggers, trainer_of
 from partimento.loggers.csv import cut_back
+from partimento.runs.arithmetic import cpu_arithmetic
 from partimento.runs.checkpoint import Checkpointing
 from partimento.runs.folder import RunFolder
 from partimento.runs.identity import code_checksums, git_state, versions
@@ -149,7 +150,7 @@ def _train(
 ) -> dict[str, Any]:
     """Fit and test; return what goes into run.json."""
     resolved = request.resolved
-    torch.set_num_threads(section(AcceleratorConfig, resolved["accelerator"]).threads)
+    threads = section(AcceleratorConfig, resolved["accelerator"]).threads
     model = parts.model
     trainer_config = section(TrainerConfig, resolved["trainer"])
     model.log_every = trainer_config.log_every
@@ -157,7 +158,12 @@ def _train(
     model.max_updates = trainer_config.max_updates
     model.gradient_clip = trainer_config.gradient_clip
     model.card = checkpoint_card(resolved, parts)
-    with quiet_lightning(), StopRequest() as stop, open_loggers(request, record) as loggers:
+    with (
+        cpu_arithmetic(threads),
+        quiet_lightning(),
+        StopRequest() as stop,
+        open_loggers(request, record) as loggers,
+    ):
         checkpointing = checkpointing_of(request, data, stop)
         trainer = trainer_of(request, parts, data, loggers, checkpointing)
         resumed = decision.checkpoint
