@@ -56,9 +56,15 @@ def overhead() -> str:
     """Return the sentence about the framework's cost."""
     found = figures("overhead")
     low, high = found["interval"]
+    same, (same_low, same_high) = (
+        found["median_ratio_same_arithmetic"],
+        found["interval_same_arithmetic"],
+    )
     return (
         f"median ratio {found['median_ratio']:.3f} (95 % interval {low:.3f} to {high:.3f}, "
-        f"{found['pairs']} pairs of {found['updates']} updates)."
+        f"{found['pairs']} pairs of {found['epochs']} epochs): runs compute without denormal "
+        f"numbers, which a script does not unless it asks for it. Against a loop that does, "
+        f"{same:.3f} ({same_low:.3f} to {same_high:.3f})."
     )
 
 
