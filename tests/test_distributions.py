@@ -43,6 +43,14 @@ def chi_square(observed: torch.Tensor, probability: torch.Tensor) -> float:
 # --- what holds for every distribution ---------------------------------------------------------
 
 
+def test_units_of_a_mean_likelihood():
+    mask = torch.zeros(2, 4, 3, dtype=torch.bool)
+    mask[0, 1, :2] = mask[1, 3, 2] = True
+    assert GRID.count(mask) == 3  # cells
+    assert ROLL.count(mask) == TUPLES.count(mask) == 2  # frames
+    assert TOKENS.count(mask[..., 0]) == 1
+
+
 @pytest.mark.parametrize("distribution", ALL, ids=lambda d: d.kind)
 def test_shapes(distribution):
     parameters, x = parameters_of(distribution), example_of(distribution)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -20,9 +20,12 @@ class Distribution(ABC):
         feature_shape: Shape of `features(x)` without the batch axis.
         parameter_shape: Shape of the parameters without the batch axis.
         dtype: Integer or float type in which `x` is stored.
+        unit: What a mean likelihood is a mean over: "cell", or "frame" where the cells of one step
+            are told together, as the literature on piano rolls does.
     """
 
     kind: ClassVar[str]
+    unit: ClassVar[Literal["cell", "frame"]] = "cell"
     shape: tuple[int | None, ...]
     dtype: torch.dtype
 
@@ -45,6 +48,10 @@ class Distribution(ABC):
     @abstractmethod
     def log_prob(self, parameters: Tensor, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return log-probabilities in nats, unreduced, in the shape of `x`; 0 where `mask` is False."""
+
+    def count(self, mask: Tensor) -> Tensor:
+        """Count the units under a mask in the shape of `x`: its cells, or the steps that have any."""
+        return mask.sum() if self.unit == "cell" else mask.flatten(2).any(dim=-1).sum()
 
     @abstractmethod
     def sample(

@@ -20,6 +20,7 @@ class Bernoulli(Distribution):
     """
 
     kind = "bernoulli"
+    unit = "frame"
     dtype = torch.uint8
 
     def __init__(self, shape: Sequence[int | None]) -> None:

@@ -25,6 +25,7 @@ class Normal(Distribution):
     """
 
     kind = "normal"
+    unit = "frame"
     dtype = torch.float32
 
     def __init__(

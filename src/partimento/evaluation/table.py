@@ -75,7 +75,7 @@ def evaluate_predictor(
     values: dict[str, float] = {}
     with torch.no_grad():
         if log_prob is not None:
-            values["nll"] = -_total(log_prob(x_test), mask) / int(mask.sum())
+            values["nll"] = -_total(log_prob(x_test), mask) / int(distribution.count(mask))
         prediction = predict(x_test.masked_fill(mask, 0))
     if prediction.shape != x_test.shape or not torch.equal(prediction[~mask], x_test[~mask]):
         raise UserError(

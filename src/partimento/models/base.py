@@ -88,7 +88,7 @@ class Model(LightningModule):
         self.metrics = nn.ModuleDict(dict(metrics or {}))
         # NaN must stay NaN: a diverged model whose NaNs are left out would look the best.
         self.nll_sum = SumMetric(nan_strategy="disable").set_dtype(torch.float64)
-        self.cell_count = SumMetric(nan_strategy="disable").set_dtype(torch.float64)
+        self.unit_count = SumMetric(nan_strategy="disable").set_dtype(torch.float64)
 
     @property
     def counters(self) -> dict[str, int]:
@@ -181,15 +181,15 @@ class Model(LightningModule):
         log_prob, prediction, mask = self.evaluate(batch)
         if log_prob is not None:
             self.nll_sum.update(-log_prob.sum(dtype=torch.float64))
-            self.cell_count.update(mask.sum())
+            self.unit_count.update(self.distribution.count(mask))
         if prediction is not None:
             for metric in self._metrics().values():
                 metric.update(prediction, batch.x, mask)
 
     def _evaluation_end(self, stage: str) -> None:
         values: dict[str, Tensor] = {}
-        if self.cell_count.update_called:
-            values[f"{stage}/nll"] = self.nll_sum.compute() / self.cell_count.compute()
+        if self.unit_count.update_called:
+            values[f"{stage}/nll"] = self.nll_sum.compute() / self.unit_count.compute()
         for name, metric in self._metrics().items():
             if metric.update_called:
                 result = metric.compute()
@@ -197,7 +197,7 @@ class Model(LightningModule):
                 values.update({f"{stage}/{key}": value for key, value in items})
             metric.reset()
         self.nll_sum.reset()
-        self.cell_count.reset()
+        self.unit_count.reset()
         self.log_dict({k: v.float() for k, v in values.items()}, logger=False)
         self.emit({key: float(value) for key, value in values.items()})
 
