@@ -75,7 +75,7 @@ class Trained:
         self, melody: Piece | str | Path, strategy: Strategy | None = None, *, seed: int = 0
     ) -> Harmonization:
         """Like `harmonize`, with the messages about what was done to the melody."""
-        from partimento.datasets.files import read_input
+        from partimento.datasets.inputs import read_input
 
         piece = melody if isinstance(melody, Piece) else read_input(str(melody))
         generator = torch.Generator().manual_seed(seed)

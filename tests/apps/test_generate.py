@@ -12,7 +12,7 @@ from conftest import only_runs
 
 import partimento
 from partimento.datasets.chorales import PARTS, RANGES, read_bach
-from partimento.datasets.files import read_piece
+from partimento.formats.files import read_piece
 from partimento.music import Bar, Piece
 from partimento.reports.score import write_midi, write_musicxml
 

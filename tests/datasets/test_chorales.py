@@ -171,7 +171,7 @@ def test_by_unknown_number() -> None:
 def test_preparing_loads_no_heavy_package() -> None:
     code = (
         "import sys; from partimento.datasets.chorales import read_bach; read_bach('253'); "
-        "import partimento.datasets.files; "
+        "import partimento.formats.files; "
         "sys.exit(','.join({'torch', 'muspy', 'music21', 'matplotlib'} & set(sys.modules)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from partimento.data.batch import Given
 from partimento.datasets.chorales import PARTS, RANGES, corpus_folder
-from partimento.datasets.musicxml import read_musicxml
 from partimento.distributions import Bernoulli
 from partimento.errors import Mismatch, UserError
+from partimento.formats.musicxml import read_musicxml
 from partimento.generation.harmonize import harmonize
 from partimento.generation.strategies import SingleStep
 from partimento.models.feedforward import Feedforward

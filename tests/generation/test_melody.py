@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from partimento.datasets.chorales import corpus_folder
-from partimento.datasets.musicxml import read_musicxml
 from partimento.errors import UserError
+from partimento.formats.musicxml import read_musicxml
 from partimento.generation.melody import (
     Line,
     choose_part,

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from partimento.datasets.chorales import corpus_folder
-from partimento.datasets.musicxml import read_musicxml
 from partimento.errors import UserError
+from partimento.formats.musicxml import read_musicxml
 from partimento.music import Piece, Tempo
 from partimento.reports.audio import (
     PEAK,

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from partimento.datasets.chorales import corpus_folder
-from partimento.datasets.musicxml import read_musicxml
 from partimento.errors import UserError
+from partimento.formats.musicxml import read_musicxml
 from partimento.music import Bar, Key, Piece, Tempo, from_muspy, lay_bars
 from partimento.reports.midi import sounding_metres, write_midi
 

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.image import imread
 
 from partimento.datasets.chorales import corpus_folder
-from partimento.datasets.musicxml import read_musicxml
+from partimento.formats.musicxml import read_musicxml
 from partimento.music import Bar, Piece, lay_bars
 from partimento.reports.pianoroll import (
     COLOURS,

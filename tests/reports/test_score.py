@@ -14,7 +14,7 @@ import pytest
 from matplotlib.image import imread
 
 from partimento.datasets.chorales import corpus_files, corpus_folder
-from partimento.datasets.musicxml import read_musicxml
+from partimento.formats.musicxml import read_musicxml
 from partimento.music import Bar, Chord, Key, Piece, Tempo
 from partimento.reports.score import write_all, write_musicxml
 

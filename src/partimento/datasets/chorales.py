@@ -14,11 +14,11 @@ from typing import Any, Literal
 
 from partimento.datasets.base import Card, Corpus, Dataset, Skipped
 from partimento.datasets.grouping import RUN, melody_intervals, shared_run_groups
-from partimento.datasets.musicxml import READER_VERSION, piece_of_score
-from partimento.datasets.musicxml_file import load_score, part_names
-from partimento.datasets.musicxml_part import GRACE_NOTES
 from partimento.datasets.store import FORMAT_VERSION, cached_pieces
 from partimento.errors import UserError
+from partimento.formats.musicxml import READER_VERSION, piece_of_score
+from partimento.formats.musicxml_file import load_score, part_names
+from partimento.formats.musicxml_part import GRACE_NOTES
 from partimento.music import Piece
 
 DATASET_VERSION = 1

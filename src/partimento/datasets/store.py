@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import lzma
-import os
 import struct
 import tokenize
-import uuid
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from partimento.atomic import write_atomically
 from partimento.music import Bar, Chord, Key, Piece, Tempo
 
 FORMAT_VERSION = 1
@@ -47,7 +47,7 @@ def write_pieces(
 ) -> None:
     """Write pieces, and anything else that JSON can hold, into one file.
 
-    The file appears whole or not at all: it is written beside its place and then moved there.
+    The file appears whole or not at all.
 
     Args:
         path: File to write; its folder is made.
@@ -64,21 +64,14 @@ def write_pieces(
     }
     notes = [np.stack([getattr(p, name) for name in _NOTES], axis=1) for p in pieces]
     bars = [np.array(piece.bars, np.int32).reshape(-1, 3) for piece in pieces]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # A name of its own for each writer: two processes may prepare the same music at once.
-    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        with partial.open("xb") as file:
-            np.savez_compressed(
-                file,
-                header=np.frombuffer(json.dumps(header).encode(), np.uint8),
-                notes=_joined(notes, len(_NOTES)),
-                bars=_joined(bars, 3),
-            )
-        os.replace(partial, path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    buffer = io.BytesIO()
+    np.savez_compressed(
+        buffer,
+        header=np.frombuffer(json.dumps(header).encode(), np.uint8),
+        notes=_joined(notes, len(_NOTES)),
+        bars=_joined(bars, 3),
+    )
+    write_atomically(path, buffer.getvalue())
 
 
 def read_pieces(path: Path) -> tuple[list[Piece], dict[str, Any]]:

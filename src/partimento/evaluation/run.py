@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
+from partimento.atomic import write_atomically
 from partimento.building import build_dataset
 from partimento.config.schema import data_config
 from partimento.data.batch import Batch
@@ -18,7 +19,6 @@ from partimento.data.module import MusicDataModule
 from partimento.errors import UserError
 from partimento.evaluation.table import baseline_table, evaluate_predictor, to_json
 from partimento.loading import Trained, home_of, load
-from partimento.runs.folder import write_atomically
 from partimento.runs.identity import canonical, code_checksums
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from typing import Any
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
-from partimento.runs.folder import write_atomically
+from partimento.atomic import write_atomically
 
 AXES = ("updates", "batches_seen", "examples_seen", "epoch")
 COLUMNS = (*AXES, "name", "value")

@@ -13,8 +13,9 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
+from partimento.atomic import write_atomically
 from partimento.errors import Interrupted, UserError, did_you_mean
-from partimento.runs.folder import RunFolder, write_atomically
+from partimento.runs.folder import RunFolder
 from partimento.runs.interruption import StopRequest
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from partimento.datasets import musicxml_file
+from partimento.formats import musicxml_file
 from partimento.datasets.chorales import corpus_folder
-from partimento.datasets.musicxml_file import load_score, part_names
 from partimento.errors import UserError
+from partimento.formats.musicxml_file import load_score, part_names
 
 SCORE = (
     '<score-partwise><part-list><score-part id="P1"/></part-list><part id="P1"/></score-partwise>'

@@ -7,7 +7,7 @@ from xml.etree.ElementTree import fromstring
 
 import pytest
 
-from partimento.datasets.musicxml_part import chord_symbol, number
+from partimento.formats.musicxml_part import chord_symbol, number
 
 
 def harmony(root: str, kind: str, more: str = "") -> str:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from partimento.datasets.chorales import corpus_files, corpus_folder
-from partimento.datasets.musicxml import read_musicxml
-from partimento.datasets.musicxml_file import load_score, part_names
 from partimento.errors import UserError
+from partimento.formats.musicxml import read_musicxml
+from partimento.formats.musicxml_file import load_score, part_names
 from partimento.music import Bar, Chord, Key, Piece, Tempo
 
 SATB = ("Soprano", "Alto", "Tenor", "Bass")

@@ -15,9 +15,9 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from partimento.datasets.musicxml_file import load_score, part_names
-from partimento.datasets.musicxml_part import PartReader, number
 from partimento.errors import UserError
+from partimento.formats.musicxml_file import load_score, part_names
+from partimento.formats.musicxml_part import PartReader, number
 from partimento.music import Bar, Chord, Piece
 
 READER_VERSION = 2

@@ -1,4 +1,4 @@
-"""A user's own music: MusicXML, MIDI and ABC files, and chorales by number, as pieces."""
+"""A file of music of any kind that is known here, as a piece."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from partimento.datasets.chorales import read_bach
-from partimento.datasets.musicxml import read_musicxml
-from partimento.datasets.musicxml_file import MAX_BYTES
 from partimento.errors import UserError
+from partimento.formats.musicxml import read_musicxml
+from partimento.formats.musicxml_file import MAX_BYTES
 from partimento.music import Piece, from_muspy
 
 if TYPE_CHECKING:
@@ -27,18 +26,6 @@ SUFFIXES = {
     ".mxl": "MusicXML",
     ".abc": "ABC",
 }
-
-
-def read_input(text: str) -> Piece:
-    """Return the piece that a user names: a file, or a chorale such as "bwv:253" or "bwv:4.8".
-
-    Raises:
-        UserError: When there is no such file or chorale, or it cannot be read.
-    """
-    text = text.strip()
-    if text.lower().startswith("bwv:"):
-        return read_bach(text[len("bwv:") :])
-    return read_piece(Path(text).expanduser())
 
 
 def read_piece(path: str | Path) -> Piece:

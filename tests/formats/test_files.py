@@ -10,8 +10,9 @@ import mido
 import pytest
 
 from partimento.datasets.chorales import corpus_folder
-from partimento.datasets.files import read_input, read_piece
+from partimento.datasets.inputs import read_input
 from partimento.errors import UserError
+from partimento.formats.files import read_piece
 from partimento.music import Bar, Piece
 
 TUNE = """X:7
