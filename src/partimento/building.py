@@ -54,24 +54,30 @@ def build_strategy(resolved: Mapping[str, Any]) -> Strategy:
     return _of_type(Strategy, instantiate(resolved["strategy"], "strategy", trusted=trusted))
 
 
+def build_representation(resolved: Mapping[str, Any], dataset: Dataset) -> Representation:
+    """Build the representation of a resolved config with what the dataset declares.
+
+    Raises:
+        UserError: When dataset and representation do not go together.
+    """
+    built = supplied(
+        resolved["representation"],
+        "representation",
+        resolved.get("trusted_packages") or [],
+        parts=list(dataset.parts),
+        ranges=[list(pair) for pair in dataset.ranges],
+    )
+    return _of_type(Representation, built)
+
+
 def build(resolved: Mapping[str, Any]) -> Parts:
     """Build dataset, representation, strategy and model, and try out the optimizer.
 
     Raises:
         UserError: When a node cannot be built or the parts do not go together.
     """
-    trusted = resolved.get("trusted_packages") or []
     dataset = build_dataset(resolved)
-    representation = _of_type(
-        Representation,
-        supplied(
-            resolved["representation"],
-            "representation",
-            trusted,
-            parts=list(dataset.parts),
-            ranges=[list(pair) for pair in dataset.ranges],
-        ),
-    )
+    representation = build_representation(resolved, dataset)
     model = build_model(resolved, representation)
     return Parts(dataset, representation, build_strategy(resolved), model)
 
