@@ -5,13 +5,16 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: train test lint types check check-full clean
+.PHONY: train test matrix lint types check check-full clean
 
 train: $(STAMP)
 	@$(BIN)/python scripts/train.py $(ARGS)
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest -q $(ARGS)
+
+matrix: $(STAMP)
+	@$(BIN)/python scripts/matrix.py $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

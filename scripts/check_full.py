@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
+sys.path.pop(0)  # this folder, whose inspect.py would hide Python's own
+
 import json
 import subprocess
-import sys
 import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path

@@ -1,5 +1,9 @@
 """Run `partimento generate` from a clone."""
 
+import sys
+
+sys.path.pop(0)  # this folder, whose inspect.py would hide Python's own
+
 from partimento.apps.generate import main
 
 if __name__ == "__main__":

@@ -1,5 +1,9 @@
 """Run `partimento train` from a clone."""
 
+import sys
+
+sys.path.pop(0)  # this folder, whose inspect.py would hide Python's own
+
 from partimento.apps.train import main
 
 if __name__ == "__main__":

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
+
+sys.path.pop(0)  # this folder, whose inspect.py would hide Python's own
+
+import json
 from pathlib import Path
 from typing import Any
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from partimento.formats import musicxml_file
 from partimento.datasets.chorales import corpus_folder
 from partimento.errors import UserError
+from partimento.formats import musicxml_file
 from partimento.formats.musicxml_file import load_score, part_names
 
 SCORE = (

@@ -9,7 +9,11 @@ COMMANDS = {
     "train": "train a model, or with -m a sweep of models",
     "generate": "make music with a trained model",
     "evaluate": "print a trained model's table of metrics beside baselines",
+    "inspect": "show what a dataset holds in a representation",
+    "matrix": "show which datasets, representations and models go together",
 }
+# Not named after the command: Python's own `inspect` must be found from that folder.
+MODULES = {"inspect": "inspection"}
 
 
 def main() -> None:
@@ -26,7 +30,7 @@ def main() -> None:
     if name not in COMMANDS:
         print(f"partimento: no command '{name}'.{did_you_mean(name, COMMANDS)}", file=sys.stderr)
         raise SystemExit(1)
-    app = importlib.import_module(f"partimento.apps.{name}")
+    app = importlib.import_module(f"partimento.apps.{MODULES.get(name, name)}")
     # The app's own file stands for the command, since DDP starts its further processes from argv.
     sys.argv = [str(app.__file__), *sys.argv[2:]]
     app.main()

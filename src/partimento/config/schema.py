@@ -128,6 +128,28 @@ class EvaluateConfig:
     trusted_packages: list[str]
 
 
+@dataclass
+class InspectConfig:
+    """The primary config of `inspect`."""
+
+    dataset: Any
+    representation: Any
+    data: DataConfig
+    count: PositiveInt
+    seed: Annotated[int, Ge(0)]
+    output: str | None
+    cache: str | None
+    trusted_packages: list[str]
+
+
+@dataclass
+class MatrixConfig:
+    """The primary config of `matrix`."""
+
+    output: str | None
+    trusted_packages: list[str]
+
+
 def conf_dir() -> Path:
     """Return the folder of the shipped config groups: in the wheel, or at the top of a clone."""
     inside = Path(__file__).parents[1] / "conf"
