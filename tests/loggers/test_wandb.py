@@ -12,6 +12,7 @@ import pytest
 import yaml
 from conftest import only_runs
 from matplotlib.image import imread
+from survival import complete, kill_until_done
 
 import partimento
 from partimento import experiment
@@ -155,8 +156,6 @@ def test_an_interrupted_and_resumed_run_has_the_history_of_a_whole_one(
 
 @pytest.mark.full
 def test_killed_again_and_again_the_history_is_that_of_a_whole_run(tiny, tmp_path):
-    from survival import complete, kill_until_done
-
     slow = ("logger=wandb", "trainer.max_epochs=8", "trainer.checkpoint_every=2")
     slow += ("trainer.log_every=3", "trainer.patience=null")
     complete(tiny(*slow, outputs=tmp_path / "whole"))
@@ -172,6 +171,13 @@ def test_killed_again_and_again_the_history_is_that_of_a_whole_run(tiny, tmp_pat
     assert found == {key: expected.values("train/loss")[key] for key in found}
     assert united.values("test/nll") == expected.values("test/nll")
     assert united.values("valid/nll").items() <= expected.values("valid/nll").items()
+
+
+def test_the_service_of_another_process_is_left_alone(tiny, tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_SERVICE", "3-1-unix-nowhere")
+    complete(tiny("logger=wandb"))
+    (folder,) = only_runs(tmp_path)
+    assert read_offline(folder).values("test/nll")
 
 
 def test_a_damaged_offline_file_is_listed_and_the_rest_is_read(watched, offline, tmp_path):

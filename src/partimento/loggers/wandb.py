@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -44,6 +45,9 @@ class WandbLogger(pytorch_lightning.loggers.WandbLogger):
         # Without this W&B looks up its error-reporting host even offline.
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
         os.environ.setdefault("WANDB_SILENT", "true")
+        if "wandb" not in sys.modules:
+            # The service of a process that started this one still holds the id of a killed run.
+            os.environ.pop("WANDB_SERVICE", None)
         import wandb
 
         settings = wandb.Settings(
