@@ -13,7 +13,7 @@ import torch
 
 from partimento.config import instantiate, resolve_target
 from partimento.datasets.base import Dataset
-from partimento.errors import UserError
+from partimento.errors import Mismatch, UserError
 from partimento.generation.strategies import Strategy
 from partimento.models.base import Model
 from partimento.representations.base import Representation
@@ -60,10 +60,12 @@ def build_representation(resolved: Mapping[str, Any], dataset: Dataset) -> Repre
     Raises:
         UserError: When dataset and representation do not go together.
     """
+    trusted = resolved.get("trusted_packages") or []
+    _refuse_other_content(resolved, dataset, trusted)
     built = supplied(
         resolved["representation"],
         "representation",
-        resolved.get("trusted_packages") or [],
+        trusted,
         parts=list(dataset.parts),
         ranges=[list(pair) for pair in dataset.ranges],
     )
@@ -80,6 +82,20 @@ def build(resolved: Mapping[str, Any]) -> Parts:
     representation = build_representation(resolved, dataset)
     model = build_model(resolved, representation)
     return Parts(dataset, representation, build_strategy(resolved), model)
+
+
+def _refuse_other_content(
+    resolved: Mapping[str, Any], dataset: Dataset, trusted: Sequence[str]
+) -> None:
+    """Refuse a representation of other things than the dataset gives, before it is built."""
+    node = resolved["representation"]
+    kind = resolve_target("representation", node["_target_"], trusted, (Representation,))
+    if kind.content != dataset.content:
+        name = node.get("name") or kind.__name__
+        raise Mismatch(
+            f"dataset={resolved['dataset']['name']} gives {dataset.content}, but "
+            f"representation={name} holds {kind.content}: take another of the two."
+        )
 
 
 def try_build(resolved: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from partimento.data.batch import Batch
 from partimento.data.collate import checksum, collate
 from partimento.data.loader import Beats, EvalLoader, TrainLoader, batches_per_epoch
 from partimento.data.splits import Manifest
-from partimento.datasets.base import Corpus, Dataset
+from partimento.datasets.base import Corpus, Dataset, ExampleDataset
 from partimento.errors import UserError
 from partimento.music import Piece
 from partimento.representations.base import Examples, Representation
@@ -89,8 +89,11 @@ class MusicDataModule(LightningDataModule):
         if split not in self._examples:
             training = split == "train"
             stride = self.config.stride if training else self.config.eval_stride
-            transpose = training and self.config.transpose
-            parts = examples_of(self.pieces(split), self.representation, stride, transpose)
+            transpose = training and self.config.transpose and self.dataset.transposable
+            if isinstance(self.dataset, ExampleDataset):
+                parts = [self.dataset.examples(split)]
+            else:
+                parts = examples_of(self.pieces(split), self.representation, stride, transpose)
             if not parts:
                 raise UserError(
                     f"No piece of the {split} split gives a window: {len(self.pieces(split))} "

@@ -5,9 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from partimento.music import Piece
+
+if TYPE_CHECKING:
+    from partimento.representations.base import Examples
 
 
 @dataclass(frozen=True)
@@ -73,10 +76,15 @@ class Dataset(ABC):
     """A source of pieces. Subclasses import neither torch nor muspy at module level, to stay fast.
 
     Attributes:
+        content: What it gives: "music", or what else its representation must hold.
+        transposable: False where a transposed piece would not be one of the dataset's any more;
+            its training pieces then stay as they are.
         parts: Names of the parts of every piece, when the dataset promises them.
         ranges: Declared pitch range (lowest, highest MIDI number) of each part.
     """
 
+    content: ClassVar[str] = "music"
+    transposable: ClassVar[bool] = True
     parts: Sequence[str] = ()
     ranges: Sequence[tuple[int, int]] = ()
 
@@ -91,3 +99,15 @@ class Dataset(ABC):
         Raises:
             UserError: When the source is missing or unreadable.
         """
+
+
+class ExampleDataset(Dataset):
+    """A source of examples that are no music, such as points of the plane.
+
+    They need no windows, so that the representation says only what they mean. The corpus that
+    `prepare` returns has no pieces; its `splits` name what was drawn for each split.
+    """
+
+    @abstractmethod
+    def examples(self, split: str) -> Examples:
+        """Return all examples of "train", "valid" or "test", in the representation's own values."""

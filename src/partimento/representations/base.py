@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -40,10 +40,12 @@ class Representation(ABC):
     """Turns pieces into arrays of one example each, and arrays back into pieces.
 
     Attributes:
+        content: What it holds, which must be what the dataset gives: "music", or something else.
         distribution: What a tensor `x` of examples means.
         conditions: What each condition tensor means, by name.
     """
 
+    content: ClassVar[str] = "music"
     distribution: Distribution
     conditions: dict[str, Distribution]
 
