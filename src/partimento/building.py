@@ -89,12 +89,13 @@ def _refuse_other_content(
 ) -> None:
     """Refuse a representation of other things than the dataset gives, before it is built."""
     node = resolved["representation"]
-    kind = resolve_target("representation", node["_target_"], trusted, (Representation,))
+    kind: type[Any] = resolve_target("representation", node["_target_"], trusted, (Representation,))
     if kind.content != dataset.content:
         name = node.get("name") or kind.__name__
         raise Mismatch(
             f"dataset={resolved['dataset']['name']} gives {dataset.content}, but "
-            f"representation={name} holds {kind.content}: take another of the two."
+            f"representation={name} holds {kind.content}: take a representation of "
+            f"{dataset.content}, or a dataset of {kind.content}."
         )
 
 

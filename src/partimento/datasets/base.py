@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from partimento.music import Piece
 
 if TYPE_CHECKING:
+    from partimento.metrics.oracles import Oracle
     from partimento.representations.base import Examples
 
 
@@ -81,12 +82,14 @@ class Dataset(ABC):
             its training pieces then stay as they are.
         parts: Names of the parts of every piece, when the dataset promises them.
         ranges: Declared pitch range (lowest, highest MIDI number) of each part.
+        oracle: Knows the true law, where there is one: which mode a sample belongs to.
     """
 
     content: ClassVar[str] = "music"
     transposable: ClassVar[bool] = True
     parts: Sequence[str] = ()
     ranges: Sequence[tuple[int, int]] = ()
+    oracle: Oracle | None = None
 
     @abstractmethod
     def fingerprint(self) -> str:
