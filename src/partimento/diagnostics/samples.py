@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 from annotated_types import Gt
 from pytorch_lightning import Callback
 
@@ -12,9 +13,13 @@ from partimento.data.batch import Batch
 from partimento.generation.strategies import Strategy
 from partimento.reports.audio import write_wav
 from partimento.reports.pianoroll import draw_sheet
+from partimento.reports.points import draw_points
 from partimento.reports.score import write_midi
 from partimento.representations.base import Representation
 from partimento.seeds import generator
+
+CLOUD = 250
+"""Points of the plane that make one sample."""
 
 
 class Samples(Callback):
@@ -29,7 +34,8 @@ class Samples(Callback):
         strategy: How samples are generated.
         seed: Seed of the run.
         every: Epochs between samples.
-        count: Number of samples.
+        count: Number of samples. Of points, which say nothing one by one, a sample is a cloud of
+            `CLOUD`.
     """
 
     def __init__(
@@ -61,16 +67,31 @@ class Samples(Callback):
 
     def sample(self, trainer: Any, model: Any, stem: str) -> None:
         """Write the picture, MIDI and sound of the samples and hand them to the loggers."""
-        batch: Batch = trainer.datamodule.examples("valid")[slice(0, self.count)]
+        points = self.representation.content == "points"
+        count = self.count * CLOUD if points else self.count
+        batch: Batch = trainer.datamodule.examples("valid")[slice(0, count)]
         x = self.strategy.generate(
             model,
-            n=min(self.count, len(batch)),
+            n=min(count, len(batch)),
             given=model.given_of(batch),
             condition=batch.condition,
             generator=generator(self.seed, "diagnostics", device=model.device),
         )
-        pieces = [self.representation.decode(example) for example in x.cpu().numpy()]
         self.folder.mkdir(parents=True, exist_ok=True)
+        if points:
+            centres = getattr(trainer.datamodule.dataset.oracle, "centres", None)
+            files = {"samples/points": self.folder / f"{stem}.png"}
+            real = batch.x.cpu().numpy()
+            draw_points(x.cpu().numpy(), files["samples/points"], real=real, centres=centres)
+        else:
+            files = self._music(x.cpu().numpy(), stem)
+        for logger in trainer.loggers:
+            if hasattr(logger, "log_files"):
+                logger.log_files(files, model.axes())
+
+    def _music(self, x: np.ndarray, stem: str) -> dict[str, Path]:
+        """Write a picture of all samples, and MIDI and sound of the first."""
+        pieces = [self.representation.decode(example) for example in x]
         files = {
             "samples/pianoroll": self.folder / f"{stem}.png",
             "samples/audio": self.folder / f"{stem}.wav",
@@ -79,6 +100,4 @@ class Samples(Callback):
         draw_sheet(pieces, files["samples/pianoroll"])
         write_wav(pieces[0], files["samples/audio"])
         write_midi(pieces[0], files["samples/midi"])
-        for logger in trainer.loggers:
-            if hasattr(logger, "log_files"):
-                logger.log_files(files, model.axes())
+        return files
