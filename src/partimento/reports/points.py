@@ -65,11 +65,15 @@ def draw_points(
     axes = figure.add_axes((0.09, 0.07, 0.88, 0.86))
     dots: dict[str, Any] = {"linewidths": 0, "marker": "o"}
     if len(behind):
-        axes.scatter(*behind.T, s=6, color=REAL, label="real", zorder=1, **dots)
-    axes.scatter(*points[seen].T, s=9, color=SAMPLES, label="samples", zorder=2, **dots)
+        axes.scatter(behind[:, 0], behind[:, 1], s=6, color=REAL, label="real", zorder=1, **dots)
+    axes.scatter(
+        points[seen, 0], points[seen, 1], s=9, color=SAMPLES, label="samples", zorder=2, **dots
+    )
     if centres is not None:
-        crosses: dict[str, Any] = {"marker": "+", "s": 70, "linewidths": 1.0}
-        axes.scatter(*centres.T, color=CENTRES, label="modes", zorder=3, **crosses)
+        crosses: dict[str, Any] = {"s": 70, "marker": "+", "linewidths": 1.0}
+        axes.scatter(
+            centres[:, 0], centres[:, 1], color=CENTRES, label="modes", zorder=3, **crosses
+        )
     axes.set_xlim(middle[0] - half, middle[0] + half)
     axes.set_ylim(middle[1] - half, middle[1] + half)
     axes.set_aspect("equal")
