@@ -13,10 +13,14 @@ from matplotlib.image import imread
 
 from partimento.data.batch import Batch
 from partimento.datasets.chorales import PARTS, RANGES, read_bach
+from partimento.datasets.mixtures import Ring
+from partimento.diagnostics import samples
 from partimento.diagnostics.samples import Samples
 from partimento.generation.strategies import SingleStep
 from partimento.models import Feedforward
+from partimento.reports.points import draw_points
 from partimento.representations.multivoice import MultiVoice
+from partimento.representations.points import Points
 
 GRID = MultiVoice(PARTS, RANGES)
 
@@ -143,3 +147,32 @@ def test_fewer_examples_than_samples_asked_for(tmp_path, model, examples):
     few = examples[slice(0, 2)]
     callback(tmp_path, every=1, count=9).on_validation_end(trainer_at(0, few), model)
     assert (tmp_path / "samples" / "epoch-0001.png").exists()
+
+
+def test_points_are_drawn_and_not_played(tmp_path, monkeypatch):
+    """A cloud of points per sample, among real ones and the modes, and no MIDI or sound."""
+    ring, drawn = Ring(samples=100), []
+    monkeypatch.setattr(
+        samples,
+        "draw_points",
+        lambda points, path, **others: (drawn.append((points, others)), draw_points(points, path)),
+    )
+    valid = Batch(torch.from_numpy(Ring(samples=9000).examples("valid").x))
+    logger = Logger()
+    data = SimpleNamespace(examples=lambda split: valid, dataset=ring)
+    trainer = SimpleNamespace(
+        current_epoch=0, datamodule=data, loggers=[logger], is_global_zero=True
+    )
+    asked = []
+    strategy = SimpleNamespace(
+        generate=lambda model, n, **_: asked.append(n) or torch.zeros(n, 1, 2)
+    )
+    model = SimpleNamespace(given_of=lambda batch: None, device="cpu", axes=lambda: {"updates": 3})
+    for count, expected in ((2, 500), (4, 900)):
+        Samples(tmp_path, Points(), strategy, every=1, count=count).sample(trainer, model, "final")
+        points, others = drawn.pop()
+        assert asked.pop() == len(points) == len(others["real"]) == expected
+        assert others["centres"] is ring.oracle.centres
+    assert [path.name for path in (tmp_path / "samples").iterdir()] == ["final.png"]
+    assert imread(tmp_path / "samples" / "final.png").std() > 0.01
+    assert set(logger.logged[0][0]) == {"samples/points"}
