@@ -33,9 +33,9 @@ BESIDE = {
 }
 # Options that go with nothing of the default config, and how that is told.
 REFUSED = {
-    ("dataset", "ring"): "dataset=ring gives points, but representation=multivoice holds music: ",
-    ("dataset", "grid"): "dataset=grid gives points, but representation=multivoice holds music: ",
-    ("representation", "points"): "dataset=chorales gives music, but representation=points holds ",
+    ("dataset", "ring"): "representation=multivoice holds music, but the dataset gives points: ",
+    ("dataset", "grid"): "representation=multivoice holds music, but the dataset gives points: ",
+    ("representation", "points"): "representation=points holds points, but the dataset gives mus",
 }
 
 

@@ -61,9 +61,10 @@ def build_representation(resolved: Mapping[str, Any], dataset: Dataset) -> Repre
         UserError: When dataset and representation do not go together.
     """
     trusted = resolved.get("trusted_packages") or []
-    _refuse_other_content(resolved, dataset, trusted)
+    node = resolved["representation"]
+    _refuse_other_content(node, dataset, trusted)
     built = supplied(
-        resolved["representation"],
+        node,
         "representation",
         trusted,
         parts=list(dataset.parts),
@@ -85,17 +86,16 @@ def build(resolved: Mapping[str, Any]) -> Parts:
 
 
 def _refuse_other_content(
-    resolved: Mapping[str, Any], dataset: Dataset, trusted: Sequence[str]
+    node: Mapping[str, Any], dataset: Dataset, trusted: Sequence[str]
 ) -> None:
     """Refuse a representation of other things than the dataset gives, before it is built."""
-    node = resolved["representation"]
     kind: type[Any] = resolve_target("representation", node["_target_"], trusted, (Representation,))
     if kind.content != dataset.content:
         name = node.get("name") or kind.__name__
         raise Mismatch(
-            f"dataset={resolved['dataset']['name']} gives {dataset.content}, but "
-            f"representation={name} holds {kind.content}: take a representation of "
-            f"{dataset.content}, or a dataset of {kind.content}."
+            f"representation={name} holds {kind.content}, but the dataset gives "
+            f"{dataset.content}: take a representation of {dataset.content}, or a dataset of "
+            f"{kind.content}."
         )
 
 

@@ -111,13 +111,13 @@ PAIRS = [
     (
         "dataset=ring",
         "representation=multivoice",
-        "dataset=ring gives points, but representation=multivoice holds music: take a "
+        "representation=multivoice holds music, but the dataset gives points: take a "
         "representation of points, or a dataset of music.",
     ),
     (
         "dataset=chorales",
         "representation=points",
-        "dataset=chorales gives music, but representation=points holds points: take a "
+        "representation=points holds points, but the dataset gives music: take a "
         "representation of music, or a dataset of points.",
     ),
     (
@@ -135,3 +135,30 @@ def test_what_does_not_go_together(cli, tiny, tmp_path, dataset, representation,
     assert result.err.startswith(f"partimento: {sentence}")
     assert result.err.count("\n") == 1
     assert not (tmp_path / "outputs").exists()
+
+
+def test_points_can_be_inspected(cli, tmp_path):
+    result = cli(
+        "inspect", "dataset=ring", "representation=points", f"output={tmp_path}", "cache=null"
+    )
+    assert result.code == 0, result.err
+    assert "8 Gaussians on a circle" in result.out
+    assert "100,000 examples of 1 x 2" in result.out
+    assert [path.name for path in tmp_path.iterdir()] == ["examples.png"]
+
+
+def test_the_matrix_tells_points_from_music():
+    from hydra import compose, initialize_config_dir
+
+    from partimento.apps.composition import register_resolvers
+    from partimento.compatibility import matrix, nodes
+    from partimento.config import conf_dir
+
+    register_resolvers()
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        datasets, representations = nodes("dataset", compose), nodes("representation", compose)
+    cells = matrix(datasets, representations, {})
+    for (dataset, representation), cell in cells.items():
+        fits = (dataset in ("ring", "grid")) == (representation == "points")
+        told = cell.reason is not None and ", but the dataset gives " in cell.reason
+        assert told == (not fits), (dataset, representation)

@@ -69,9 +69,14 @@ def write_examples(
     """Write a picture of random training examples, and random pieces before and after a round trip."""
     from partimento.errors import UserError
     from partimento.reports.pianoroll import draw_sheet
+    from partimento.reports.points import draw_points
     from partimento.reports.score import write_midi
 
     batch, representation = data.examples("train"), data.representation
+    if representation.content == "points":
+        centres = getattr(data.dataset.oracle, "centres", None)
+        draw_points(batch.x[:1000].numpy(), folder / "examples.png", centres=centres)
+        return [folder / "examples.png"]
     rows = rng.permutation(len(batch))[:count]
     lengths = None if batch.lengths is None else batch.lengths.tolist()
     shown = [batch.x[row][: None if lengths is None else lengths[row]].numpy() for row in rows]

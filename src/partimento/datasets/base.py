@@ -86,7 +86,7 @@ class Dataset(ABC):
     """
 
     content: ClassVar[str] = "music"
-    transposable: ClassVar[bool] = True
+    transposable: bool = True
     parts: Sequence[str] = ()
     ranges: Sequence[tuple[int, int]] = ()
     oracle: Oracle | None = None

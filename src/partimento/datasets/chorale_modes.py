@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Interval
@@ -41,7 +41,7 @@ class ChoraleModes(Dataset):
 
     parts: Sequence[str] = PARTS
     ranges: Sequence[tuple[int, int]] = RANGES
-    transposable: ClassVar[bool] = False
+    transposable: bool = False
     oracle: ChoraleLaw
 
     def __init__(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import numpy as np
 from annotated_types import Ge, Gt
@@ -182,7 +182,7 @@ class StackedChorale(Dataset):
 
     parts: Sequence[str] = PARTS
     ranges: Sequence[tuple[int, int]] = ranges()
-    transposable: ClassVar[bool] = False
+    transposable: bool = False
     oracle: StackedLaw
 
     def __init__(
