@@ -57,6 +57,17 @@ class Representation(ABC):
             UserError: When the piece cannot be represented (the sentence says why).
         """
 
+    def encode_all(self, pieces: Sequence[Piece]) -> list[np.ndarray]:
+        """Return `encode` of each piece.
+
+        A representation may take all pieces at once, which is several times as fast; its arrays
+        are then views of one, so copy those that outlive the others.
+
+        Raises:
+            UserError: As `encode` does, for a piece that cannot be represented.
+        """
+        return [self.encode(piece) for piece in pieces]
+
     @abstractmethod
     def decode(self, x: np.ndarray, frame: Piece | None = None) -> Piece:
         """Return the music of one array `(steps, ...)`.

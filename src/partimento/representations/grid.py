@@ -5,38 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from partimento.errors import UserError
 from partimento.music import DEFAULT_VELOCITY, Piece, lay_bars
-
-
-class GridNotes(NamedTuple):
-    """The notes of a piece on a grid, ordered by part and onset; every field has shape `(notes,)`.
-
-    Attributes:
-        order: Index of each note in the piece.
-        start: First step of the note.
-        stop: Step after its last one.
-        kept: False where a nearer note takes the same step of the same part.
-        trimmed: True where the note is cut short by the next of its part.
-        overlap: Ticks for which the note sounds on under the next of its part.
-    """
-
-    order: np.ndarray
-    start: np.ndarray
-    stop: np.ndarray
-    kept: np.ndarray
-    trimmed: np.ndarray
-    overlap: np.ndarray
-
-    def simultaneous(self, piece: Piece, steps_per_quarter: int) -> np.ndarray:
-        """True for a note that sounds together with the next of its part for a step or longer."""
-        part, onset = piece.part[self.order], piece.onset[self.order]
-        chord = (np.diff(part, append=-1) == 0) & (np.diff(onset, append=-1) == 0)
-        return chord | (self.overlap * steps_per_quarter >= piece.resolution)
+from partimento.representations.table import GridNotes, note_table, place
 
 
 def grid_steps(piece: Piece, steps_per_quarter: int) -> int:
@@ -52,33 +27,8 @@ def grid_notes(piece: Piece, steps_per_quarter: int) -> GridNotes:
     and a note lasts at least one step. Of several notes of one part that fall on one step, the one
     nearest to it is kept; of equally near ones the first.
     """
-    order = np.argsort(piece.part, kind="stable")
-    part, onset = piece.part[order], piece.onset[order].astype(np.int64)
-    end = onset + piece.duration[order]
-    steps = grid_steps(piece, steps_per_quarter)
-    start = np.minimum(_nearest_step(onset, piece.resolution, steps_per_quarter), steps - 1)
-    nearest = _nearest_step(end, piece.resolution, steps_per_quarter)
-    stop = np.maximum(np.where(end >= piece.end, steps, nearest), start + 1)
-
-    same_part = part[1:] == part[:-1]
-    overlap = np.zeros_like(end)
-    overlap[:-1] = np.where(same_part, np.maximum(end[:-1] - onset[1:], 0), 0)
-
-    kept = np.zeros(len(order), dtype=bool)
-    error = np.abs(onset * steps_per_quarter - start * piece.resolution)
-    ranked = np.lexsort((error, part * steps + start))
-    kept[ranked[np.unique((part * steps + start)[ranked], return_index=True)[1]]] = True
-
-    index = np.flatnonzero(kept)
-    following = np.full(len(order), steps)
-    neighbours = part[index[1:]] == part[index[:-1]]
-    following[index[:-1]] = np.where(neighbours, start[index[1:]], steps)
-    trimmed = kept & (stop > following)
-    return GridNotes(order, start, np.minimum(stop, following), kept, trimmed, overlap)
-
-
-def _nearest_step(ticks: np.ndarray, resolution: int, steps_per_quarter: int) -> np.ndarray:
-    return (2 * ticks * steps_per_quarter + resolution) // (2 * resolution)
+    table = note_table([piece], steps_per_quarter)
+    return place(table, table.part, steps_per_quarter)
 
 
 def full_bars(piece: Piece, beats: int = 4, beat_type: int = 4) -> list[list[int]]:
@@ -140,6 +90,45 @@ def reaching(frame: Piece, steps: int, steps_per_quarter: int) -> Piece:
     return dataclasses.replace(frame, end=steps * frame.resolution // steps_per_quarter)
 
 
+def filled(
+    frame: Piece | None,
+    steps: int,
+    steps_per_quarter: int,
+    notes: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    parts: Sequence[str],
+) -> Piece:
+    """Return the piece that has these notes on a grid of `steps` steps.
+
+    The ticks are those of the frame, or a multiple where they are too coarse for the grid. Without
+    a frame there are bars of 4/4 and `steps_per_quarter` ticks to the quarter note. Velocities are
+    64. The piece ends where the frame does, or with the grid where that is longer.
+
+    Args:
+        frame: What the grid does not hold: bar lines, key, tempo, id.
+        steps: Length of the grid.
+        steps_per_quarter: Steps to the quarter note.
+        notes: Part, start, stop (steps) and MIDI number of each note, `(notes,)` each.
+        parts: Names of the parts, for a frame that has another number of them.
+    """
+    part, start, stop, pitch = notes
+    frame = plain_frame(steps, steps_per_quarter, parts) if frame is None else frame
+    frame = reaching(frame, steps, steps_per_quarter)
+    # The frame may end within the last step: a note that reaches it ends there.
+    last = grid_steps(frame, steps_per_quarter)
+    frame = refined(frame, np.concatenate([start, stop[stop < last]]), steps_per_quarter)
+    onset = start * frame.resolution // steps_per_quarter
+    end = np.where(stop < last, stop * frame.resolution // steps_per_quarter, frame.end)
+    return dataclasses.replace(
+        frame,
+        onset=onset,
+        duration=end - onset,
+        pitch=pitch,
+        part=part,
+        velocity=np.full(len(onset), DEFAULT_VELOCITY),
+        parts=frame.parts if len(frame.parts) == len(parts) else tuple(parts),
+    )
+
+
 def plain_frame(steps: int, steps_per_quarter: int, parts: Sequence[str]) -> Piece:
     """Return an empty piece of `steps` grid steps, in bars of 4/4, with one tick to the step."""
     bars = lay_bars([(0, 4, 4)], steps, steps_per_quarter) if steps else ()
@@ -194,10 +183,39 @@ def silent_steps(piece: Piece, notes: GridNotes, steps: int) -> int:
     return int((steps - start[first]).sum() - (stop - start).sum())
 
 
+def all_keys(piece: Piece, low: int, high: int) -> tuple[int, ...]:
+    """Return shifts that bring a piece into every key once: -5 to +6 semitones, where they fit.
+
+    Args:
+        piece: The piece; its own key, 0, is always among the shifts.
+        low: Lowest MIDI number that a note may have.
+        high: Highest MIDI number that a note may have.
+    """
+    if not len(piece):
+        return (0,)
+    down, up = low - int(piece.pitch.min()), high - int(piece.pitch.max())
+    return tuple(shift for shift in range(-5, 7) if shift == 0 or down <= shift <= up)
+
+
 def out_of_range(piece: Piece, ranges: np.ndarray) -> np.ndarray:
     """True for notes outside `ranges` (parts, 2), lowest and highest MIDI number of each part."""
     low, high = ranges.T
     return (piece.pitch < low[piece.part]) | (piece.pitch > high[piece.part])
+
+
+def refuse_outside(piece: Piece, low: int, high: int) -> None:
+    """Refuse a piece with a note below `low` or above `high` (MIDI numbers).
+
+    Raises:
+        UserError: Naming the first such note.
+    """
+    outside = (piece.pitch < low) | (piece.pitch > high)
+    if outside.any():
+        raise UserError(
+            f"'{piece.id}' has {int(outside.sum())} note(s) out of range, the first of them MIDI "
+            f"number {piece.pitch[np.argmax(outside)]}, where {low} to {high} is allowed; "
+            "representation.outside=drop would leave them out."
+        )
 
 
 def refuse_unfit(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,21 +10,20 @@ from annotated_types import Gt
 
 from partimento.distributions import Categorical
 from partimento.errors import UserError
-from partimento.music import DEFAULT_VELOCITY, Piece
+from partimento.music import Piece
 from partimento.representations.base import Examples, Representation
 from partimento.representations.grid import (
     count_losses,
-    full_bars,
+    filled,
     grid_notes,
     grid_steps,
     note_events,
-    plain_frame,
-    reaching,
-    refined,
     refuse_unfit,
     silent_steps,
     sounding,
 )
+from partimento.representations.table import GridNotes, NoteTable, note_table, place, spread
+from partimento.representations.windows import Windows
 
 if TYPE_CHECKING:
     from torchmetrics import Metric
@@ -69,13 +67,7 @@ class MultiVoice(Representation):
         rest: bool = True,
     ) -> None:
         self.check(parts, ranges)
-        if bars < 1:
-            raise UserError(f"representation.bars must be 1 or more, not {bars}.")
-        if steps_per_bar < 4 or steps_per_bar % 4:
-            raise UserError(
-                "representation.steps_per_bar must be a multiple of 4 (16 for sixteenth notes), "
-                f"not {steps_per_bar}."
-            )
+        self._windows = Windows(bars, steps_per_bar, "4/4")
         self.parts = tuple(parts)
         self.ranges = tuple((int(low), int(high)) for low, high in ranges)
         self.bars = bars
@@ -83,7 +75,7 @@ class MultiVoice(Representation):
         self.has_rest = rest
         self.steps = bars * steps_per_bar
         self.voices = len(self.parts)
-        self.steps_per_quarter = steps_per_bar // 4
+        self.steps_per_quarter = self._windows.steps_per_quarter
         self.hold = tuple(high - low + 1 for low, high in self.ranges)
         self.rest = tuple(hold + 1 if rest else hold for hold in self.hold)
         self._low = np.array([low for low, _ in self.ranges])
@@ -149,22 +141,37 @@ class MultiVoice(Representation):
             UserError: When the piece has another number of parts, a note outside its part's range,
                 or two notes of one part at once (for a step or longer).
         """
-        self._check_piece(piece)
-        notes = grid_notes(piece, self.steps_per_quarter)
-        refuse_unfit(piece, notes, self.steps_per_quarter, np.array(self.ranges))
-        steps = grid_steps(piece, self.steps_per_quarter)
-        part = piece.part[notes.order][notes.kept]
-        start = part * steps + notes.start[notes.kept]
-        stop = part * steps + notes.stop[notes.kept]
-        # Stops never pass the next onset of the voice, so one running sum serves all voices.
-        change = np.zeros(self.voices * steps + 1, dtype=np.int64)
-        np.add.at(change, start, 1)
-        np.add.at(change, stop, -1)
-        sounds = np.cumsum(change[:-1]).astype(bool).reshape(self.voices, steps)
-        grid = np.where(sounds, self._hold[:, None], self._rest[:, None])
-        pitch = piece.pitch[notes.order][notes.kept]
-        grid.reshape(-1)[start] = pitch - self._low[part]
-        return np.ascontiguousarray(grid.T)
+        return self.encode_all([piece])[0]
+
+    def encode_all(self, pieces: Sequence[Piece]) -> list[np.ndarray]:
+        for piece in pieces:
+            self._check_piece(piece)
+        table = note_table(pieces, self.steps_per_quarter)
+        notes = place(table, table.piece * self.voices + table.part, self.steps_per_quarter)
+        table = table.only(notes.order)
+        for index in self._unfit(table, notes).tolist():
+            piece = pieces[index]
+            alone = grid_notes(piece, self.steps_per_quarter)
+            refuse_unfit(piece, alone, self.steps_per_quarter, np.array(self.ranges))
+        part = table.part[notes.kept]
+        first = table.first[table.piece[notes.kept]]
+        start = (first + notes.start[notes.kept]) * self.voices + part
+        length = (notes.stop - notes.start)[notes.kept]
+        grids = np.empty((int(table.steps.sum()), self.voices), dtype=np.uint8)
+        grids[:] = self._rest
+        cells = grids.reshape(-1)
+        cells[spread(start, length, self.voices)] = np.repeat(self._hold[part], length)
+        cells[start] = table.pitch[notes.kept] - self._low[part]
+        return table.split(grids)
+
+    def _unfit(self, table: NoteTable, notes: GridNotes) -> np.ndarray:
+        """Return the pieces that have notes out of range or together, in order of their index."""
+        low, high = np.array(self.ranges).T
+        unfit = (table.pitch < low[table.part]) | (table.pitch > high[table.part])
+        unfit |= notes.overlap * self.steps_per_quarter >= table.resolution
+        lane = table.piece * self.voices + table.part
+        unfit[:-1] |= (lane[1:] == lane[:-1]) & (table.onset[1:] == table.onset[:-1])
+        return np.unique(table.piece[unfit])
 
     def decode(self, x: np.ndarray, frame: Piece | None = None) -> Piece:
         """Return the music of a grid `(steps, voices)`; every array of symbols has one.
@@ -177,24 +184,10 @@ class MultiVoice(Representation):
         Raises:
             ValueError: When x is no grid of these voices.
         """
-        x, spq = self._grid(x), self.steps_per_quarter
-        frame = plain_frame(len(x), spq, self.parts) if frame is None else frame
-        frame = reaching(frame, len(x), spq)
+        x = self._grid(x)
         part, start, stop, symbol = note_events(x, self._hold)
-        # The frame may end within the last step: a note that reaches it ends there.
-        last = grid_steps(frame, spq)
-        frame = refined(frame, np.concatenate([start, stop[stop < last]]), spq)
-        onset = start * frame.resolution // spq
-        end = np.where(stop < last, stop * frame.resolution // spq, frame.end)
-        return dataclasses.replace(
-            frame,
-            onset=onset,
-            duration=end - onset,
-            pitch=symbol + self._low[part],
-            part=part,
-            velocity=np.full(len(onset), DEFAULT_VELOCITY),
-            parts=frame.parts if len(frame.parts) == self.voices else self.parts,
-        )
+        notes = (part, start, stop, symbol + self._low[part])
+        return filled(frame, len(x), self.steps_per_quarter, notes, self.parts)
 
     def loss_of(self, piece: Piece) -> Mapping[str, int]:
         """Count what the grid loses or refuses, by reason; empty: `decode` gives the piece back."""
@@ -219,17 +212,9 @@ class MultiVoice(Representation):
         Raises:
             UserError: When the piece cannot be encoded or the stride is less than a bar.
         """
-        if stride < 1:
-            raise UserError(f"The stride of windows must be 1 bar or more, not {stride}.")
-        onsets = [
-            run[first]
-            for run in full_bars(piece)
-            for first in range(0, len(run) - self.bars + 1, stride)
-        ]
-        starts = np.array(onsets, dtype=np.int64) * self.steps_per_quarter
-        starts = starts[starts % piece.resolution == 0] // piece.resolution
+        starts = self._windows.starts(piece, stride)
         x = self.encode(piece)
-        grids = x[starts[:, None] + np.arange(self.steps)]
+        grids = self._windows.cut(x, starts)
         first = grids[:, 0]
         grids[:, 0] = np.where(first == self._hold, self.sounding(x)[starts], first)
         return grids
