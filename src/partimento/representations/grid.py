@@ -15,8 +15,11 @@ from partimento.representations.table import GridNotes, note_table, place
 
 
 def grid_steps(piece: Piece, steps_per_quarter: int) -> int:
-    """Return the number of grid steps that hold the whole piece; the last may be incomplete."""
-    last = int((piece.onset + piece.duration).max()) if len(piece) else 0
+    """Return the number of grid steps that hold the whole piece; the last may be incomplete.
+
+    A piece with notes has a step, even where these have no length.
+    """
+    last = max(1, int((piece.onset + piece.duration).max())) if len(piece) else 0
     return -(-max(piece.end, last) * steps_per_quarter // piece.resolution)
 
 
@@ -257,6 +260,7 @@ def count_losses(
         "off-grid onsets": piece.onset * spq % resolution != 0,
         "off-grid ends": ((end * spq % resolution != 0) & (end != piece.end))
         | (piece.duration < 1),
+        "notes after the end": end > piece.end,
         "vanished notes": ~notes.kept,
         "shortened notes": notes.trimmed & (notes.overlap == 0),
         "velocities": piece.velocity != DEFAULT_VELOCITY,

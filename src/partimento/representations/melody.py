@@ -152,7 +152,7 @@ class Melody(Representation):
     def _of_voice(self, table: NoteTable, pieces: Sequence[Piece]) -> np.ndarray:
         """True for the notes of the part that has the melody, `(notes,)`."""
         if self.voice == SKYLINE:
-            return np.ones(len(table), dtype=bool)
+            return np.ones(len(table.part), dtype=bool)
         if self.voice == HIGHEST:
             chosen = highest_parts(table, [len(piece.parts) for piece in pieces])
         else:

@@ -22,7 +22,14 @@ from partimento.representations.grid import (
     silent_steps,
     sounding,
 )
-from partimento.representations.table import GridNotes, NoteTable, note_table, place, spread
+from partimento.representations.table import (
+    GridNotes,
+    NoteTable,
+    note_table,
+    place,
+    silences,
+    spread,
+)
 from partimento.representations.windows import Windows
 
 if TYPE_CHECKING:
@@ -150,18 +157,22 @@ class MultiVoice(Representation):
         notes = place(table, table.piece * self.voices + table.part, self.steps_per_quarter)
         table = table.only(notes.order)
         for index in self._unfit(table, notes).tolist():
-            piece = pieces[index]
-            alone = grid_notes(piece, self.steps_per_quarter)
-            refuse_unfit(piece, alone, self.steps_per_quarter, np.array(self.ranges))
-        part = table.part[notes.kept]
-        first = table.first[table.piece[notes.kept]]
-        start = (first + notes.start[notes.kept]) * self.voices + part
-        length = (notes.stop - notes.start)[notes.kept]
-        grids = np.empty((int(table.steps.sum()), self.voices), dtype=np.uint8)
-        grids[:] = self._rest
+            alone = grid_notes(pieces[index], self.steps_per_quarter)
+            refuse_unfit(pieces[index], alone, self.steps_per_quarter, np.array(self.ranges))
+        kept = np.flatnonzero(notes.kept)
+        home, part, start = table.piece[kept], table.part[kept], notes.start[kept]
+        grids = np.tile(self._hold, (int(table.steps.sum()), 1))
         cells = grids.reshape(-1)
-        cells[spread(start, length, self.voices)] = np.repeat(self._hold[part], length)
-        cells[start] = table.pitch[notes.kept] - self._low[part]
+        # Few cells of most music are silent, so rests are written between holds, not holds
+        # between rests.
+        lane = home * self.voices + part
+        steps = np.repeat(table.steps, self.voices)
+        silent, begin, length = silences(lane, start, notes.stop[kept], steps)
+        in_piece, voice = np.divmod(silent, self.voices)
+        first = (table.first[in_piece] + begin) * self.voices + voice
+        cells[spread(first, length, self.voices)] = np.repeat(self._rest[voice], length)
+        struck = (table.first[home] + start) * self.voices + part
+        cells[struck] = table.pitch[kept] - self._low[part]
         return table.split(grids)
 
     def _unfit(self, table: NoteTable, notes: GridNotes) -> np.ndarray:

@@ -72,6 +72,8 @@ class NoteTuples(Representation):
             (`moments` in `quadruplets` computes it for other music).
         scale: Their standard deviations, by which standardising divides; None: as for `loc`.
         resolution: Ticks to the quarter note of a piece that is decoded without a frame.
+        longest: Longest duration and time, in quarter notes, in a piece that is decoded without a
+            frame; longer ones, as a network that diverges says them, are cut to it.
 
     Attributes:
         width: Numbers of a step, `4 * tones`.
@@ -88,10 +90,13 @@ class NoteTuples(Representation):
         loc: Sequence[float] | None = None,
         scale: Sequence[float] | None = None,
         resolution: Annotated[int, Gt(0)] = 384,
+        longest: Annotated[float, Gt(0)] = 32.0,
     ) -> None:
         for name, value in (("steps", steps), ("tones", tones), ("resolution", resolution)):
             if value is not None and value < 1:
                 raise UserError(f"representation.{name} must be 1 or more, not {value}.")
+        if not 0 < longest < np.inf:
+            raise UserError(f"representation.longest must be above 0, not {longest}.")
         self.steps = steps
         self.tones = tones
         self.pitch = pitch
@@ -100,6 +105,7 @@ class NoteTuples(Representation):
         if min(self.scale) <= 0:
             raise UserError(f"representation.scale must be above 0, not {list(self.scale)}.")
         self.resolution = resolution
+        self.longest = float(longest)
         self.width = len(CHANNELS) * tones
         self._hertz = pitch == "hertz"
         self.distribution = Normal((steps, self.width), self.scale * tones, self.loc * tones)
@@ -113,6 +119,7 @@ class NoteTuples(Representation):
             "loc": list(self.loc),
             "scale": list(self.scale),
             "resolution": self.resolution,
+            "longest": self.longest,
         }
 
     def metrics(self) -> dict[str, Metric]:
@@ -156,8 +163,11 @@ class NoteTuples(Representation):
         x = np.asarray(x)
         if x.ndim != 2 or x.shape[1] != self.width:
             raise ValueError(f"note tuples have the shape (steps, {self.width}), not {x.shape}")
+        values = x.reshape(-1, len(CHANNELS))
+        if frame is None:
+            values = np.minimum(values, [self.longest, np.inf, np.inf, self.longest])
         resolution = self.resolution if frame is None else frame.resolution
-        notes = columns(x.reshape(-1, len(CHANNELS)), resolution, self._hertz)
+        notes = columns(values, resolution, self._hertz)
         end = int((notes["onset"] + notes["duration"]).max(initial=0))
         frame = plain_frame(end, resolution, PARTS) if frame is None else frame
         return frame.with_notes(
@@ -179,6 +189,7 @@ class NoteTuples(Representation):
             "notes of velocity 0": int((notes.velocity < 1).sum()),
             "notes shorter than a tick": int((duration < 1).sum()),
             "inexact times": int(inexact.sum()),
+            "notes after the end": int((notes.table.end > piece.end).sum()),
         }
         return {reason: count for reason, count in losses.items() if count}
 

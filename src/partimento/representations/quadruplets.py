@@ -36,7 +36,7 @@ def notes_in_order(pieces: Sequence[Piece]) -> Notes:
     """Return the notes of pieces in the order of their quadruplets."""
     table = note_table(pieces)
     velocity = np.concatenate([np.zeros(0, np.int32), *(piece.velocity for piece in pieces)])
-    apart = int(table.onset.max()) + 1 if len(table) else 1
+    apart = int(table.onset.max(initial=0)) + 1
     # One number says it all, so that one sort does; pieces are mostly in this order already.
     key = (table.piece * apart + table.onset) * 128 + (127 - table.pitch)
     if (key[1:] < key[:-1]).any():
@@ -52,7 +52,7 @@ def notes_in_order(pieces: Sequence[Piece]) -> Notes:
 def quadruplets(notes: Notes, hertz: bool) -> np.ndarray:
     """Return the numbers of each note, float32 `(notes, 4)`: see `CHANNELS`; times in quarters."""
     table = notes.table
-    values = np.empty((len(table), len(CHANNELS)), dtype=np.float32)
+    values = np.empty((len(table.onset), len(CHANNELS)), dtype=np.float32)
     values[:, 0] = (table.end - table.onset) / table.resolution
     values[:, 1] = frequency(table.pitch) if hertz else table.pitch
     values[:, 2] = notes.velocity

@@ -66,8 +66,8 @@ def skyline(table: NoteTable, steps_per_quarter: int) -> np.ndarray:
     """
     onset, pitch, piece = table.onset, table.pitch, table.piece
     resolution = np.broadcast_to(table.resolution, onset.shape)
-    kept = np.ones(len(table), dtype=bool)
-    if not len(table):
+    kept = np.ones(len(onset), dtype=bool)
+    if not len(onset):
         return kept
     # Ends and onsets of a piece lie above all of the piece before, so that none looks into it.
     apart = piece * (int(table.end.max()) + 2)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -16,8 +14,7 @@ from partimento.music import Piece
 _RADIX = np.iinfo(np.uint16).max
 
 
-@dataclass(frozen=True)
-class NoteTable:
+class NoteTable(NamedTuple):
     """The notes of several pieces, one after the other, on one grid below which they all stand.
 
     Attributes:
@@ -43,15 +40,19 @@ class NoteTable:
     first: np.ndarray
     final: np.ndarray
 
-    def __len__(self) -> int:
-        return len(self.piece)
-
     def only(self, chosen: np.ndarray) -> NoteTable:
         """Return the table of some of the notes, by their indices or a mask."""
-        columns = ("piece", "onset", "end", "pitch", "part", "final")
-        taken = {name: getattr(self, name)[chosen] for name in columns}
-        resolution = self.resolution[chosen] if self.resolution.ndim else self.resolution
-        return dataclasses.replace(self, **taken, resolution=resolution)
+        # Indices are taken faster than a mask, which would be counted anew for every column.
+        chosen = np.flatnonzero(chosen) if chosen.dtype == np.bool_ else chosen
+        return self._replace(
+            piece=self.piece[chosen],
+            onset=self.onset[chosen],
+            end=self.end[chosen],
+            pitch=self.pitch[chosen],
+            part=self.part[chosen],
+            final=self.final[chosen],
+            resolution=self.resolution[chosen] if self.resolution.ndim else self.resolution,
+        )
 
     def spans(self, steps_per_quarter: int) -> tuple[np.ndarray, np.ndarray]:
         """Return first step and step after the last of each note within its piece, `(notes,)` each.
@@ -109,7 +110,8 @@ def note_table(pieces: Sequence[Piece], steps_per_quarter: int = 1) -> NoteTable
     filled = counts > 0
     if len(end):
         starts = (np.cumsum(counts) - counts)[filled]
-        last[filled] = np.maximum(ends[filled], np.maximum.reduceat(end, starts))
+        reached = np.maximum(np.maximum.reduceat(end, starts), 1)
+        last[filled] = np.maximum(ends[filled], reached)
     steps = -(-last * steps_per_quarter // resolutions)
     same = len(resolutions) > 0 and bool((resolutions == resolutions[0]).all())
     return NoteTable(
@@ -150,6 +152,29 @@ def spread(first: np.ndarray, length: np.ndarray, stride: int) -> np.ndarray:
     return np.repeat(shift, length) + np.arange(0, total * stride, stride)
 
 
+def silences(
+    lane: np.ndarray, start: np.ndarray, stop: np.ndarray, steps: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return lane, first step and length of every silence, `(silences,)` each.
+
+    Args:
+        lane: Lane of each note, ascending, `(notes,)`.
+        start: First step of each note, ascending within a lane.
+        stop: Step after its last one, at most the next note's first.
+        steps: Steps of each lane, `(lanes,)`.
+    """
+    following = steps[lane]
+    same = lane[1:] == lane[:-1]
+    following[:-1] = np.where(same, start[1:], following[:-1])
+    lead = steps.copy()
+    lead[lane[::-1]] = start[::-1]  # of the notes of a lane its first one is written last
+    length = np.concatenate([lead, following - stop])
+    some = np.flatnonzero(length)
+    lanes = np.concatenate([np.arange(len(steps)), lane])[some]
+    begin = np.concatenate([np.zeros_like(steps), stop])[some]
+    return lanes, begin, length[some]
+
+
 def place(table: NoteTable, lane: np.ndarray, steps_per_quarter: int) -> GridNotes:
     """Place notes on the grid in lanes that hold one note at a time.
 
@@ -171,18 +196,33 @@ def place(table: NoteTable, lane: np.ndarray, steps_per_quarter: int) -> GridNot
     kept = np.ones(len(order), dtype=bool)
     collides = same_lane & (start[1:] == start[:-1])
     if collides.any():
-        error = np.abs(table.onset * steps_per_quarter - start * table.resolution)
-        group = np.cumsum(np.concatenate([[True], ~collides]))
-        ranked = np.lexsort((error, group))
-        kept[:] = False
-        kept[ranked[np.unique(group[ranked], return_index=True)[1]]] = True
+        ticks = np.abs(table.onset * steps_per_quarter - start * table.resolution)
+        _keep_nearest(kept, collides, ticks)
 
-    index = np.flatnonzero(kept)
     following = table.steps[table.piece]
-    neighbours = lane[index[1:]] == lane[index[:-1]]
-    following[index[:-1]] = np.where(neighbours, start[index[1:]], following[index[:-1]])
+    if kept.all():
+        following[:-1] = np.where(same_lane, start[1:], following[:-1])
+    else:
+        index = np.flatnonzero(kept)
+        neighbours = lane[index[1:]] == lane[index[:-1]]
+        following[index[:-1]] = np.where(neighbours, start[index[1:]], following[index[:-1]])
     trimmed = kept & (stop > following)
     return GridNotes(order, start, np.minimum(stop, following), kept, trimmed, overlap)
+
+
+def _keep_nearest(kept: np.ndarray, collides: np.ndarray, error: np.ndarray) -> None:
+    """Mark all notes that share a step but the one with the least error, the first of equal ones.
+
+    `collides` is True where a note shares the step of the next, `(notes - 1,)`.
+    """
+    shared = np.zeros_like(kept)
+    shared[:-1] = collides
+    shared[1:] |= collides
+    index = np.flatnonzero(shared)
+    group = np.cumsum(~np.concatenate([[False], collides]))[index]
+    ranked = np.lexsort((error[index], group))
+    kept[index] = False
+    kept[index[ranked[np.unique(group[ranked], return_index=True)[1]]]] = True
 
 
 def _stable_order(lane: np.ndarray) -> np.ndarray:
