@@ -36,6 +36,9 @@ REFUSED = {
     ("dataset", "ring"): "representation=multivoice holds music, but the dataset gives points: ",
     ("dataset", "grid"): "representation=multivoice holds music, but the dataset gives points: ",
     ("representation", "points"): "representation=points holds points, but the dataset gives mus",
+    ("representation", "pianoroll"): "A feedforward harmoniser such as minibach needs a categoric",
+    ("representation", "melody"): "A feedforward harmoniser such as minibach needs a categorical ",
+    ("representation", "note_tuples"): "A feedforward harmoniser such as minibach needs a categor",
 }
 
 
