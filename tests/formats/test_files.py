@@ -183,7 +183,11 @@ READABLE = "MIDI (.mid, .midi), MusicXML (.musicxml, .xml, .mxl) and ABC (.abc) 
         ("a.mid", b"MThd\0\0\0\6\0\1\0\0\0\x60", "'{}' holds no notes."),
         ("a.abc", b"X:1\nT:Silence\nK:C\nz4|\n", "'{}' holds no notes."),
         ("a.abc", b"hello", "'{}' is no ABC tune: it has no key (a line such as 'K:G')."),
-        ("a.abc", b"X:1\nM:bad/0\nK:C\nCDEF|\n", "'{}' is no ABC file that can be read ("),
+        (
+            "a.abc",
+            b"X:1\nM:bad/0\nK:C\nCDEF|\n",
+            "'{}' has the metre 'bad/0', where one such as 6/8 is needed.",
+        ),
     ],
 )
 def test_what_cannot_be_read(tmp_path: Path, name: str, content: bytes, sentence: str) -> None:

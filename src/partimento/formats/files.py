@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import re
 import warnings
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from partimento.errors import UserError
+from partimento.formats.abc import Unreadable, decode_abc, first_tune, read_tunes
 from partimento.formats.musicxml import read_musicxml
 from partimento.formats.musicxml_file import MAX_BYTES
 from partimento.music import Piece, from_muspy
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     import muspy
 
 READABLE = "MIDI (.mid, .midi), MusicXML (.musicxml, .xml, .mxl) and ABC (.abc) files can be read"
+log = logging.getLogger(__name__)
 SUFFIXES = {
     ".mid": "MIDI",
     ".midi": "MIDI",
@@ -32,13 +35,49 @@ def read_piece(path: str | Path) -> Piece:
     """Return the music of a MusicXML, MIDI or ABC file.
 
     What kind of file it is, its first bytes tell, else its suffix. MIDI keeps its ticks; drums
-    are left out. Of an ABC file the first tune is read: repeats are played out and chord symbols
-    left out (through music21 and muspy).
+    are left out. Of an ABC file the first tune is read.
 
     Raises:
         UserError: When the file is missing, empty, damaged, of another kind, or without notes.
     """
     path = Path(path)
+    kind, data = _content(path)
+    if kind == "MusicXML":
+        piece = read_musicxml(path)
+    elif kind == "MIDI":
+        piece = _through_muspy(path, kind, lambda muspy: muspy.read_midi(path))
+    else:
+        piece = first_tune(decode_abc(data), path)
+    if not len(piece):
+        raise UserError(f"'{path}' holds no notes.")
+    return piece
+
+
+def read_pieces(path: str | Path) -> list[Piece]:
+    """Return all pieces of a file: one, or the tunes of an ABC file, with ids such as "book-12".
+
+    Tunes that cannot be read are named in the log, with their reasons.
+
+    Raises:
+        UserError: As `read_piece` does, and when no tune of an ABC file can be read.
+    """
+    path = Path(path)
+    kind, data = _content(path)
+    if kind != "ABC":
+        return [read_piece(path)]
+    tunes = read_tunes(decode_abc(data), id=path.stem, source=path.name)
+    bad = [tune for tune in tunes if isinstance(tune, Unreadable)]
+    pieces = [tune for tune in tunes if isinstance(tune, Piece)]
+    if not pieces:
+        raise UserError(f"'{path}' {bad[0].reason}.")
+    if bad:
+        reasons = "; ".join(f"{tune.id} {tune.reason}" for tune in bad[:5])
+        log.warning("%d of %d tunes of '%s' left out: %s", len(bad), len(tunes), path, reasons)
+    return pieces
+
+
+def _content(path: Path) -> tuple[str, bytes]:
+    """Return the kind and the bytes of a file that may be music."""
     _check_exists(path)
     with path.open("rb") as file:
         data = file.read(MAX_BYTES + 1)
@@ -49,16 +88,7 @@ def read_piece(path: str | Path) -> Piece:
     kind = _kind(data, path.suffix.lower())
     if kind is None:
         raise UserError(f"'{path}' is not a music file that is known here; {READABLE}.")
-    if kind == "MusicXML":
-        piece = read_musicxml(path)
-    elif kind == "MIDI":
-        piece = _through_muspy(path, kind, lambda muspy: muspy.read_midi(path))
-    else:
-        tune = _first_tune(data, path)
-        piece = _through_muspy(path, kind, lambda muspy: muspy.read_abc_string(tune))
-    if not len(piece):
-        raise UserError(f"'{path}' holds no notes.")
-    return piece
+    return kind, data
 
 
 def _check_exists(path: Path) -> None:
@@ -92,31 +122,8 @@ def _kind(data: bytes, suffix: str) -> str | None:
     return SUFFIXES.get(suffix)
 
 
-def _first_tune(data: bytes, path: Path) -> str:
-    """Return the first tune of an ABC file under the header fields that precede it."""
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        # ABC before version 2.1 was in Latin-1, which any bytes are.
-        text = data.decode("latin-1")
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if not re.search(r"^K:", text, re.MULTILINE):
-        raise UserError(f"'{path}' is no ABC tune: it has no key (a line such as 'K:G').")
-    starts = [match.start() for match in re.finditer(r"^X:", text, re.MULTILINE)]
-    shared: list[str] = []
-    if starts:
-        stop = starts[1] if len(starts) > 1 else len(text)
-        shared = re.findall(r"^[A-Z]:.*\n", text[: starts[0]], re.MULTILINE)
-        text = text[starts[0] : stop].partition("\n")[2]
-    if not re.search(r"^[LM]:", "".join(shared) + text, re.MULTILINE):
-        # The default of ABC 2.1, section 3.1.7, that music21 does not know.
-        shared.append("L:1/8\n")
-    # With a number before it music21 never takes the text for a path.
-    return f"X:1\n{''.join(shared)}{text}"
-
-
 def _through_muspy(path: Path, kind: str, read: Callable[[Any], Any]) -> Piece:
-    """Return what muspy reads; whatever it, mido or music21 raise becomes one sentence."""
+    """Return what muspy reads; whatever it or mido raise becomes one sentence."""
     with warnings.catch_warnings():
         # They warn about their own innards, not about the user's file.
         warnings.simplefilter("ignore")
@@ -136,16 +143,6 @@ def _through_muspy(path: Path, kind: str, read: Callable[[Any], Any]) -> Piece:
 
 def _tidy(music: muspy.Music) -> None:
     """Mend in place what muspy leaves in a form that a piece cannot take."""
-    import muspy
-
-    for track in music.tracks:
-        # ABC's bracketed notes are chords in muspy; chord symbols are too, but last no time.
-        track.notes.extend(
-            muspy.Note(chord.time, pitch, chord.duration, chord.velocity)
-            for chord in track.chords
-            if chord.duration > 0
-            for pitch in chord.pitches
-        )
     music.tracks = [track for track in music.tracks if track.notes]
     end = max((note.end for track in music.tracks for note in track.notes), default=0)
     for name in ("tempos", "key_signatures", "time_signatures"):
