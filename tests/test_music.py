@@ -170,7 +170,8 @@ def test_transposing_moves_every_pitch_and_nothing_else():
     moved = piece.transposed(-5)
     assert (piece.pitch - moved.pitch).tolist() == [5] * 5
     assert moved.difference(piece) == "keys"
-    assert moved.with_notes(pitch=piece.pitch, keys=piece.keys) == piece
+    assert [chord.symbol for chord in moved.chords] == ["D7", "G"]
+    assert moved.with_notes(pitch=piece.pitch, keys=piece.keys, chords=piece.chords) == piece
     assert piece.transposed(0) is piece
 
 

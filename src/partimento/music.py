@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from partimento.chords import transposed_symbol
+
 if TYPE_CHECKING:
     import muspy
 
@@ -152,13 +154,16 @@ class Piece:
         )
 
     def transposed(self, semitones: int) -> Piece:
-        """Return the piece moved by a number of semitones, key signatures with it."""
+        """Return the piece moved by a number of semitones, key signatures and chord symbols with it."""
         if semitones == 0:
             return self
         keys = tuple(
             key._replace(fifths=(key.fifths + 7 * semitones + 6) % 12 - 6) for key in self.keys
         )
-        return dataclasses.replace(self, pitch=self.pitch + semitones, keys=keys)
+        chords = tuple(
+            c._replace(symbol=transposed_symbol(c.symbol, semitones)) for c in self.chords
+        )
+        return dataclasses.replace(self, pitch=self.pitch + semitones, keys=keys, chords=chords)
 
     def with_notes(self, **columns: Any) -> Piece:
         """Return a copy with other note columns."""

@@ -38,6 +38,18 @@ def test_without_a_container_the_first_xml_is_the_score(tmp_path: Path) -> None:
     assert load_score(path).tag == "score-partwise"
 
 
+def test_a_container_that_is_no_xml_is_passed_over(tmp_path: Path) -> None:
+    broken = CONTAINER.replace('"music/real.xml"', "''O sole mio.xml'")
+    path = zipped(tmp_path / "x.mxl", {"META-INF/container.xml": broken, "'O sole mio.xml": SCORE})
+    assert load_score(path).tag == "score-partwise"
+
+
+def test_a_container_with_entities_is_refused(tmp_path: Path) -> None:
+    members = {"META-INF/container.xml": ENTITIES, "a.xml": SCORE}
+    with pytest.raises(UserError, match="defines XML entities, which no score needs"):
+        load_score(zipped(tmp_path / "x.mxl", members))
+
+
 def test_content_counts_not_suffix(tmp_path: Path) -> None:
     plain = tmp_path / "plain.mxl"
     plain.write_text(SCORE)

@@ -22,6 +22,10 @@ FLAT_NINE = (
     "<degree><degree-value>9</degree-value><degree-alter>-1</degree-alter>"
     "<degree-type>add</degree-type></degree>"
 )
+OMITTED = (
+    "<degree><degree-value>5</degree-value><degree-alter>0</degree-alter>"
+    "<degree-type>subtract</degree-type></degree>"
+)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +37,13 @@ FLAT_NINE = (
         (harmony(root_of("G"), "dominant", FLAT_NINE), "G7(addb9)"),
         (harmony(root_of("C"), "none"), "N.C."),
         (harmony("<function>V</function>", "major"), None),
+        (harmony(root_of("C"), "dominant-13th", OMITTED), "C13(no5)"),
+        # Kinds that MusicXML does not have, or that say nothing: as the score shows them.
+        (harmony(root_of("C"), "augmented-ninth").replace("<kind", '<kind text="9+"'), "C9+"),
+        (harmony(root_of("C"), "other", FLAT_NINE).replace("<kind", '<kind text="7b9"'), "C7b9"),
+        (harmony(root_of("C"), "other", FLAT_NINE), "C(other)(addb9)"),
+        (harmony(root_of("C"), "Neapolitan"), "C(Neapolitan)"),
+        (harmony(root_of("C"), ""), "C(no kind)"),
     ],
 )
 def test_chord_symbol(xml: str, symbol: str | None) -> None:

@@ -20,7 +20,7 @@ from partimento.formats.musicxml_file import load_score, part_names
 from partimento.formats.musicxml_part import PartReader, number
 from partimento.music import Bar, Chord, Piece
 
-READER_VERSION = 2
+READER_VERSION = 3
 """Raised whenever a file would be read as different music than before; part of every cache key."""
 
 _MAX_TICK = 2**31 - 1

@@ -103,14 +103,27 @@ def _member(archive: zipfile.ZipFile, member: str, name: str) -> bytes:
     return archive.read(info)
 
 
+def _named_in(container: bytes, name: str) -> list[str]:
+    """Return the files that a container names; none when it is not well-formed."""
+    try:
+        root = _parse(container, name)
+    except UserError as error:
+        if isinstance(error.__cause__, DefusedXmlException):
+            raise
+        return []
+    return [element.get("full-path", "") for element in root.iterfind(".//{*}rootfile")]
+
+
 def _score_member(archive: zipfile.ZipFile, name: str) -> str:
-    """Return the score that the container names, else the first XML file in the archive."""
+    """Return the score that the container names, else the first XML file in the archive.
+
+    Some programs write containers that are no XML (a file's name with an apostrophe in it, say).
+    """
     members = archive.namelist()
     if _CONTAINER in members:
-        container = _parse(_member(archive, _CONTAINER, name), name)
-        for element in container.iterfind(".//{*}rootfile"):
-            if element.get("full-path") in members:
-                return element.get("full-path", "")
+        named = _named_in(_member(archive, _CONTAINER, name), name)
+        if member := next((path for path in named if path in members), None):
+            return member
     for member in members:
         if member.lower().endswith((".xml", ".musicxml")) and not member.startswith("META-INF/"):
             return member

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from xml.etree.ElementTree import Element
 
+from partimento.chords import transposed_symbol
 from partimento.music import Key, Tempo
 
 GRACE_NOTES = "grace notes dropped"
@@ -30,14 +31,20 @@ _KINDS = {
 
 
 def chord_symbol(harmony: Element) -> str | None:
-    """Return a `harmony` element as lead-sheet text such as "F#m7/C#"; None without a root."""
+    """Return a `harmony` element as lead-sheet text such as "F#m7/C#"; None without a root.
+
+    A kind that MusicXML does not name, or that says nothing of the tones ("other"), is written as
+    the score shows it, else by its own name in brackets, which is no chord that can be read.
+    """
     kind = (harmony.findtext("kind") or "").strip()
     if kind == "none":
         return "N.C."
     if harmony.find("root/root-step") is None:
         return None
-    symbol = _spelled(harmony, "root") + _KINDS.get(kind, "")
-    for degree in harmony.iterfind("degree"):
+    shown = "".join(element.get("text", "").strip() for element in harmony.iterfind("kind"))
+    symbol = _spelled(harmony, "root") + _KINDS.get(kind, shown or f"({kind or 'no kind'})")
+    # What is shown for a kind of no name tells the degrees too.
+    for degree in harmony.iterfind("degree") if kind in _KINDS or not shown else ():
         what = _DEGREES.get((degree.findtext("degree-type") or "").strip(), "")
         alter = _ACCIDENTALS.get(int(degree.findtext("degree-alter") or 0), "")
         symbol += f"({what}{alter}{(degree.findtext('degree-value') or '').strip()})"
@@ -207,6 +214,7 @@ class PartReader:
         if symbol is None:
             self.dropped["chord symbols without a root dropped"] += 1
             return
+        symbol = transposed_symbol(symbol, self.transposition)
         # The offset moves the symbol alone, and may be negative.
         offset = number(element.findtext("offset") or "0")
         moved = self.cursor + round(offset * self.unit)
