@@ -204,10 +204,16 @@ class Bars(Representation):
         """Return full bars of 4/4 with their conditions, one every `stride` bars.
 
         Raises:
-            UserError: When the piece cannot be encoded or the stride is less than a bar.
+            UserError: When the piece cannot be encoded, has no chord symbols although chords are
+                wanted, or the stride is less than a bar.
         """
         if stride < 1:
             raise UserError(f"The stride of windows must be 1 bar or more, not {stride}.")
+        if not piece.chords and self.chord != "none":
+            raise UserError(
+                f"'{piece.id}' has no chord symbols, which representation=bars conditions on; take "
+                "a dataset of lead sheets, or representation.chord=none."
+            )
         melody = self.melody(piece)
         runs = [run for run in full_bars(melody) if run[0] * 4 % melody.resolution == 0]
         bars = self._bars_at(self.encode(piece), [t for run in runs for t in run], melody)
@@ -226,7 +232,7 @@ class Bars(Representation):
                 before.append([first + index if index >= 0 else -1 for index in earlier])
                 chords.append(chord_vector(triad, self.minor_at) if triad else ())
             first += len(run)
-        condition = {}
+        condition: dict[str, np.ndarray] = {}
         if self.previous:
             index = np.array(before, dtype=np.int64).reshape(-1, self.previous)
             condition["previous"] = bars[index].reshape(-1, self.previous * STEPS, 1)
