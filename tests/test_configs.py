@@ -39,6 +39,10 @@ REFUSED = {
     ("representation", "pianoroll"): "A feedforward harmoniser such as minibach needs a categoric",
     ("representation", "melody"): "A feedforward harmoniser such as minibach needs a categorical ",
     ("representation", "note_tuples"): "A feedforward harmoniser such as minibach needs a categor",
+    ("dataset", "chorale_leadsheets"): "model.given names no voice 'soprano' of the repres",
+    ("dataset", "leadsheets"): "dataset.path=… is missing and must be given",
+    ("dataset", "nottingham"): "dataset.path=… is missing and must be given",
+    ("representation", "bars"): "model.given names no voice 'soprano' of the representation",
 }
 
 

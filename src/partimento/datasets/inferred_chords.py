@@ -78,8 +78,8 @@ def infer_chords(piece: Piece, parts: Sequence[int], span: Span = "beat") -> tup
     diatonic = _scales(piece, edges[:, 0]) @ _TEMPLATES.T
     # One number that ranks by time in the triad, then by time of the root, then by the scale.
     rank = ((tones @ _TEMPLATES.T) * (roots.max(initial=0) + 1) + roots) * 4 + diatonic
-    best: np.ndarray = np.equal(rank, rank.max(axis=1, keepdims=True, initial=0))
-    sounds = tones.any(axis=1)
+    best = np.asarray(rank == rank.max(axis=1, keepdims=True, initial=0))
+    sounds = np.asarray(tones.any(axis=1))
     found: list[tuple[int, int, str]] = []
     last: int | None = None
     for index, (start, stop) in enumerate(spans):

@@ -74,7 +74,9 @@ def first_tune(text: str, path: Path) -> Piece:
         raise UserError(f"'{path}' {error}.") from error
 
 
-def read_tunes(text: str, *, id: str = "tune", source: str = "") -> list[Piece | Unreadable]:
+def read_tunes(
+    text: str, *, id: str = "tune", source: str = "", expand: bool = True
+) -> list[Piece | Unreadable]:
     """Return all tunes of a text, in order, each as a piece or as the reason why it is none.
 
     Repeats and variant endings are played out as written, and a P: field in the header obeyed;
@@ -89,6 +91,7 @@ def read_tunes(text: str, *, id: str = "tune", source: str = "") -> list[Piece |
         text: Content of an ABC file.
         id: Id of a single tune; of several, that before the number of each: "id-12".
         source: Where the text comes from.
+        expand: Whether repeats are played out; else each bar comes once, as it is written.
     """
     shared, tunes = split_tunes(text)
     found: list[Piece | Unreadable] = []
@@ -96,7 +99,7 @@ def read_tunes(text: str, *, id: str = "tune", source: str = "") -> list[Piece |
     for number, lines in tunes:
         name = _free(f"{id}-{number}", taken) if len(tunes) > 1 else id
         try:
-            found.append(_piece(_parsed([*shared, *lines]), name, source))
+            found.append(_piece(_parsed([*shared, *lines]), name, source, expand))
         except AbcError as error:
             found.append(Unreadable(name, source, str(error)))
     return found
@@ -151,8 +154,8 @@ def _parsed(lines: Sequence[str]) -> Body:
     return body
 
 
-def _piece(body: Body, name: str, source: str) -> Piece:
-    """Return the music that was read, played out.
+def _piece(body: Body, name: str, source: str, expand: bool = True) -> Piece:
+    """Return the music that was read, played out or bar by bar as it is written.
 
     Raises:
         AbcError: When it has no notes, or no common unit of time.
@@ -161,11 +164,11 @@ def _piece(body: Body, name: str, source: str) -> Piece:
     if not voices:
         raise AbcError("holds no notes")
     resolution = common_resolution(voices)
-    order = play_order(voices[0].measures, body.order)
+    order = _order(voices[0], body, expand)
     played = []
     for voice in voices:
         own = len(voice.measures) != len(voices[0].measures)
-        indices = play_order(voice.measures, body.order) if own else order
+        indices = _order(voice, body, expand) if own else order
         played.append(play(voice.measures, indices, resolution))
     end = max(part.end for part in played)
     if end > MAX_TICKS:
@@ -186,6 +189,11 @@ def _piece(body: Body, name: str, source: str) -> Piece:
         source=source,
         metadata=_metadata(body, sum(voice.graces for voice in voices)),
     )
+
+
+def _order(voice: Voice, body: Body, expand: bool) -> list[int]:
+    """Return the indices of a voice's measures in the order in which they count."""
+    return play_order(voice.measures, body.order) if expand else list(range(len(voice.measures)))
 
 
 def _sounds(measures: Iterable[Measure]) -> bool:
