@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from omegaconf import OmegaConf
 
 from partimento.chords import Triad, chord_vector
-from partimento.data.module import examples_of
-from partimento.datasets.chorale_leadsheets import lead_sheet
+from partimento.data.module import MusicDataModule, examples_of
+from partimento.datasets.chorale_leadsheets import ChoraleLeadsheets, lead_sheet
 from partimento.datasets.chorales import Chorales
 from partimento.distributions import Bernoulli, Distribution
 from partimento.errors import UserError
@@ -212,6 +212,8 @@ def test_the_highest_notes_of_one_part():
     assert cells(Bars(part=1).encode(piece)) == [90] * 16
     with pytest.raises(UserError, match=r"'tune' has 2 part\(s\), so none at index 2, which rep"):
         Bars(part=2).encode(piece)
+    assert Bars(part=2).loss_of(piece) == {"pieces without the part": 1}
+    assert Bars(part=2).transpositions(piece) == (0,)
 
 
 @settings(max_examples=150, deadline=None)
@@ -256,8 +258,22 @@ def test_music_moves_to_c_and_back(fifths):
     assert bars.loss_of(piece) == {}
     assert bars.decode(bars.encode(piece), piece.frame()) == piece
     assert bars.decode(bars.encode(piece)).pitch[0] % 12 == 0
+
+
+def test_a_key_is_needed_to_move_to_c():
+    keyless = tune([(0, 16, 60)])
     with pytest.raises(UserError, match="'tune' has no key signature, which representation.in_c"):
-        bars.encode(tune(scale))
+        Bars(in_c=True).encode(keyless)
+    assert Bars(in_c=True).loss_of(keyless) == {"pieces without a key": 1}
+
+
+def test_samples_at_the_edge_stay_in_the_midi_range():
+    frame = tune([], end=16, keys=[Key(0, 1)])  # G: from C five semitones down
+    symbols = np.array([[0], [4], [5], [127]], np.uint8)
+    bars = Bars(in_c=True)
+    assert bars.decode(symbols, frame).pitch.tolist() == [7, 11, 0, 122]
+    frame = tune([], end=16, keys=[Key(0, -1)])  # F: from C five semitones up
+    assert bars.decode(symbols, frame).pitch.tolist() == [5, 9, 10, 120]
 
 
 def test_melodies_move_into_two_octaves():
@@ -367,6 +383,25 @@ def test_the_melody_of_a_chorale_in_four_parts(chorales, sheets):
     lower = int((chorale.part > 0).sum())
     assert Bars(hold=True).loss_of(chorale) == {"notes of other parts": lower}
     assert np.array_equal(Bars().encode(chorale), Bars().encode(sheet))
+
+
+def test_the_data_module_serves_bars_with_conditions(tmp_path_factory):
+    bars = Bars(**MIDINET)
+    cache = str(tmp_path_factory.mktemp("cache"))
+    data = MusicDataModule(ChoraleLeadsheets(span="bar"), bars, cache=cache)
+    batch = data.examples("train")
+    pieces = data.pieces("train")
+    assert len(batch) == 12 * sum(len(bars.windows(piece, stride=1)) for piece in pieces)
+    assert batch.x.shape[1:] == batch.condition["previous"].shape[1:] == (16, 1)
+    assert batch.condition["chord"].shape == (len(batch), 13)
+    for name, distribution in bars.conditions.items():
+        features = distribution.features(batch.condition[name][:50])
+        assert features.shape[1:] == distribution.feature_shape
+    # All keys are there equally often.
+    assert len(set(batch.condition["chord"][:, :12].sum(0).tolist())) == 1
+    assert data.lost()["repeated notes joined"] > 1000
+    with pytest.raises(UserError, match="No piece of the train split gives a window"):
+        MusicDataModule(Chorales(), bars, cache=cache).examples("train")
 
 
 # --- mistakes and rebuilding -------------------------------------------------------------------

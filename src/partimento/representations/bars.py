@@ -47,9 +47,10 @@ class Bars(Representation):
     What it loses: without "hold" a note struck again at once becomes one long note (MidiNet loses
     every such onset); without "rest" all silence; notes between sixteenths go to the nearest one;
     all but the highest notes of one part; velocities; with `two_octaves` the register.
-    `loss_of` counts them. Bars that are no full bar of 4/4 give no example, nor do those without a
-    triad where a chord is wanted. A first bar, or one after a bar that is none, has silence before
-    it: `previous` always has the symbol "rest", x only with `rest=True`.
+    `loss_of` counts them. Bars that are no full bar of 4/4 give no example, nor do those that begin
+    between two sixteenths, or have no triad where a chord is wanted. A first bar, or one after a
+    bar that is none, has silence before it: `previous` always has the symbol "rest", x only with
+    `rest=True`.
 
     Args:
         previous: How many bars before a bar are its condition; 0: none.
@@ -144,13 +145,13 @@ class Bars(Representation):
             UserError: When the piece has no such part, no key where one is needed, a pitch out of
                 the MIDI range, or no note where silence cannot be told.
         """
-        melody = self.melody(piece)
-        if not len(melody) and not self.has_rest:
-            raise UserError(f"'{piece.id}' has no note in the part of the melody.")
-        return self._symbols(self._grid.encode(melody))
+        return self._symbols(self.melody(piece))
 
-    def _symbols(self, grid: np.ndarray) -> np.ndarray:
-        """Return a grid of pitches, holds and rests in the alphabet of the options."""
+    def _symbols(self, melody: Piece) -> np.ndarray:
+        """Return a melody in the alphabet of the options."""
+        if not len(melody) and not self.has_rest:
+            raise UserError(f"'{melody.id}' has no note in the part of the melody.")
+        grid = self._grid.encode(melody)
         hold, rest = np.array([_HOLD], np.uint8), np.array([_REST], np.uint8)
         if not self.has_rest:
             grid = _without_rests(grid)
@@ -177,10 +178,16 @@ class Bars(Representation):
         piece = self._grid.decode(grid, frame)
         if not self.in_c or not piece.keys:
             return piece
-        return piece.with_notes(pitch=piece.pitch - shift_to_c(piece))
+        pitch = piece.pitch - shift_to_c(piece)
+        # A sample at the edge of the MIDI range goes to the same note an octave nearer.
+        return piece.with_notes(pitch=pitch - 12 * (pitch >= _PITCHES) + 12 * (pitch < 0))
 
     def loss_of(self, piece: Piece) -> Mapping[str, int]:
         """Count what bars lose or refuse, by reason; empty: `decode` gives the piece back."""
+        if self.part >= len(piece.parts):
+            return {"pieces without the part": 1}
+        if self.in_c and not piece.keys:
+            return {"pieces without a key": 1}
         line = top_line(piece, self.part)
         melody, losses = self.melody(piece), {}
         losses["notes of other parts"] = line.other_parts
@@ -216,7 +223,7 @@ class Bars(Representation):
             )
         melody = self.melody(piece)
         runs = [run for run in full_bars(melody) if run[0] * 4 % melody.resolution == 0]
-        bars = self._bars_at(self.encode(piece), [t for run in runs for t in run], melody)
+        bars = self._bars_at(self._symbols(melody), [t for run in runs for t in run], melody)
         chosen: list[int] = []
         before: list[list[int]] = []
         chords: list[tuple[int, ...]] = []
@@ -259,11 +266,8 @@ class Bars(Representation):
         """Return every key once: semitones from -5 to 6 that leave the pitches in MIDI's range.
 
         With `in_c` it is 0 alone, since all music goes to C.
-
-        Raises:
-            UserError: When the piece has no such part.
         """
-        pitch = top_line(piece, self.part).piece.pitch
+        pitch = piece.pitch[piece.part == self.part]
         if self.in_c or not len(pitch):
             return (0,)
         return tuple(s for s in range(-5, 7) if -s <= pitch.min() and pitch.max() + s < _PITCHES)
