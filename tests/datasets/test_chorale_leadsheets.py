@@ -123,14 +123,9 @@ def test_spans_keep_to_the_metre(lengths, metre, span, starts) -> None:
     assert [stop for _, stop in edges] == [*starts[1:], sum(lengths)]
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(tmp_path_factory.mktemp("cache"))
-
-
-def test_all_chorales(cache: str) -> None:
-    chorales = Chorales().prepare(cache)
-    corpus = ChoraleLeadsheets().prepare(cache)
+def test_all_chorales(cache: Path) -> None:
+    chorales = Chorales().prepare(str(cache))
+    corpus = ChoraleLeadsheets().prepare(str(cache))
     assert [p.id for p in corpus.pieces] == [p.id for p in chorales.pieces]
     assert corpus.groups == chorales.groups
     for chorale, sheet in zip(chorales.pieces, corpus.pieces, strict=True):
@@ -156,9 +151,9 @@ def test_all_chorales(cache: str) -> None:
     assert "no person has written or checked them" in corpus.card.notes[0]
 
 
-def test_the_opening_of_a_known_chorale(cache: str) -> None:
+def test_the_opening_of_a_known_chorale(cache: Path) -> None:
     """BWV 253 in A major: the first line goes I, V, I, IV and ends on the tonic."""
-    piece = next(p for p in ChoraleLeadsheets().prepare(cache).pieces if p.id == "bwv253")
+    piece = next(p for p in ChoraleLeadsheets().prepare(str(cache)).pieces if p.id == "bwv253")
     beats = [(c.onset / piece.resolution, c.symbol) for c in piece.chords[:4]]
     assert beats == [(0, "A"), (2, "E"), (3, "A"), (4, "D")]
     assert piece.chords[-1].symbol == "A"

@@ -29,8 +29,8 @@ MIDINET = {"rest": False, "two_octaves": True}
 
 
 @pytest.fixture(scope="module")
-def chorales() -> tuple[Piece, ...]:
-    return Chorales().prepare(cache=None).pieces
+def chorales(cache: Path) -> tuple[Piece, ...]:
+    return Chorales().prepare(str(cache)).pieces
 
 
 @pytest.fixture(scope="module")
@@ -385,10 +385,9 @@ def test_the_melody_of_a_chorale_in_four_parts(chorales, sheets):
     assert np.array_equal(Bars().encode(chorale), Bars().encode(sheet))
 
 
-def test_the_data_module_serves_bars_with_conditions(tmp_path_factory):
+def test_the_data_module_serves_bars_with_conditions(cache):
     bars = Bars(**MIDINET)
-    cache = str(tmp_path_factory.mktemp("cache"))
-    data = MusicDataModule(ChoraleLeadsheets(span="bar"), bars, cache=cache)
+    data = MusicDataModule(ChoraleLeadsheets(span="bar"), bars, cache=str(cache))
     batch = data.examples("train")
     pieces = data.pieces("train")
     assert len(batch) == 12 * sum(len(bars.windows(piece, stride=1)) for piece in pieces)
@@ -401,7 +400,7 @@ def test_the_data_module_serves_bars_with_conditions(tmp_path_factory):
     assert len(set(batch.condition["chord"][:, :12].sum(0).tolist())) == 1
     assert data.lost()["repeated notes joined"] > 1000
     with pytest.raises(UserError, match="No piece of the train split gives a window"):
-        MusicDataModule(Chorales(), bars, cache=cache).examples("train")
+        MusicDataModule(Chorales(), bars, cache=str(cache)).examples("train")
 
 
 # --- mistakes and rebuilding -------------------------------------------------------------------
