@@ -221,14 +221,13 @@ def transposed_symbol(symbol: str, semitones: int) -> str:
 def chord_vector(triad: Triad, minor_at: Literal["root", "relative"] = "root") -> tuple[int, ...]:
     """Return MidiNet's 13 numbers of a triad: one of 12 places is 1, the last is 1 for minor.
 
-    Yang, Chou & Yang, "MidiNet", ISMIR 2017: 24 triads as 12 numbers for the key and one for major
-    or minor.
+    Yang, Chou & Yang, "MidiNet", ISMIR 2017: 24 triads as 12 numbers and one for major or minor.
 
     Args:
         triad: The triad.
         minor_at: Which place marks a minor triad: "root", its root, so that C and Cm share one;
             "relative", that of the major triad a minor third above, so that C and Am share one,
-            as the players of the paper's first port to PyTorch take it.
+            as demo.py of github.com/annahung31/MidiNet-by-pytorch plays it.
     """
     place = (triad.root + 3 * (triad.minor and minor_at == "relative")) % 12
     return (*(int(place == index) for index in range(12)), int(triad.minor))

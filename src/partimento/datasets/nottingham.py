@@ -27,7 +27,7 @@ class Nottingham(LeadSheets):
         "copy and not redistributed."
     )
     citation = (
-        "Eric Foxley: Nottingham Database, 2011, ABC version by James Allwright; cleaned edition: "
+        "Eric Foxley: Nottingham Music Database, in ABC by James Allwright; cleaned edition: "
         "Jukedeck, 2017, https://github.com/jukedeck/nottingham-dataset."
     )
     notes: tuple[str, ...] = (

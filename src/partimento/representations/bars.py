@@ -32,11 +32,12 @@ ChordRule = Literal["longest", "single", "none"]
 class Bars(Representation):
     """One bar of 4/4 as 16 steps of one pitch each, given the bar before it and its chord.
 
-    After Yang, Chou & Yang, "MidiNet" (ISMIR 2017), section 4: a bar is a matrix of 16 sixteenths
-    by 128 pitches, one note per step; the condition in two dimensions is the bar before, that in
-    one dimension a major or minor triad in 13 numbers. In the paper silence prolongs the note
-    before it (`rest=False`), melodies lie within C4 to B5 (`two_octaves=True`), and each bar comes
-    in 12 keys. `features` of `x` is the matrix, `(batch, 16, 128)` with neither rest nor hold.
+    After Yang, Chou & Yang, "MidiNet" (ISMIR 2017): a bar is a matrix of 16 sixteenths by 128
+    pitches, one note per step; the condition in two dimensions is the bar before, that in one
+    dimension a major or minor triad in 13 numbers. Its data were not released; get_data.py of
+    github.com/annahung31/MidiNet-by-pytorch lets silence prolong the note before it (`rest=False`)
+    and takes only melodies within C4 to B5, into which `two_octaves=True` moves the others too.
+    `features` of `x` is the matrix, `(batch, 16, 128)` with neither rest nor hold.
 
     | tensor               | shape                                                            |
     |----------------------|------------------------------------------------------------------|

@@ -11,7 +11,7 @@ from partimento.errors import UserError
 from partimento.music import Piece
 
 OCTAVES = (60, 83)
-"""C4 to B5, the two octaves of MidiNet's melodies."""
+"""C4 to B5: the range that get_data.py of annahung31/MidiNet-by-pytorch admits."""
 
 
 class Line(NamedTuple):
