@@ -66,7 +66,7 @@ class Corpus:
         splits: Published split, as split name → piece ids; None: the data module splits by group.
     """
 
-    pieces: tuple[Piece, ...]
+    pieces: Sequence[Piece]
     groups: tuple[str, ...]
     skipped: tuple[Skipped, ...]
     card: Card

@@ -22,7 +22,7 @@ from partimento.music import Bar, Chord, Key, Piece, Tempo
 FORMAT_VERSION = 1
 """Raised whenever the layout of the file changes; part of every cache key."""
 
-_NOTES = ("onset", "duration", "pitch", "part", "velocity")
+NOTE_COLUMNS = ("onset", "duration", "pitch", "part", "velocity")
 # What NumPy, zipfile and json raise on damaged bytes.
 _DAMAGED = (
     OSError,
@@ -59,16 +59,16 @@ def write_pieces(
     """
     header = {
         "format": FORMAT_VERSION,
-        "pieces": [_header(piece) for piece in pieces],
+        "pieces": [_counted_header(piece) for piece in pieces],
         "extra": extra or {},
     }
-    notes = [np.stack([getattr(p, name) for name in _NOTES], axis=1) for p in pieces]
+    notes = [np.stack([getattr(p, name) for name in NOTE_COLUMNS], axis=1) for p in pieces]
     bars = [np.array(piece.bars, np.int32).reshape(-1, 3) for piece in pieces]
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer,
         header=np.frombuffer(json.dumps(header).encode(), np.uint8),
-        notes=_joined(notes, len(_NOTES)),
+        notes=_joined(notes, len(NOTE_COLUMNS)),
         bars=_joined(bars, 3),
     )
     write_atomically(path, buffer.getvalue())
@@ -125,7 +125,8 @@ def _joined(tables: Sequence[np.ndarray], width: int) -> np.ndarray:
     return np.concatenate([np.zeros((0, width), np.int32), *tables]).astype(np.int32)
 
 
-def _header(piece: Piece) -> dict[str, Any]:
+def header_of(piece: Piece) -> dict[str, Any]:
+    """Return everything of a piece but its notes and bar lines, as plain containers."""
     return {
         "id": piece.id,
         "resolution": piece.resolution,
@@ -136,8 +137,26 @@ def _header(piece: Piece) -> dict[str, Any]:
         "tempos": piece.tempos,
         "source": piece.source,
         "metadata": dict(piece.metadata),
-        "counts": [len(piece), len(piece.bars)],
     }
+
+
+def piece_from(
+    header: Mapping[str, Any], columns: Mapping[str, np.ndarray], bars: np.ndarray
+) -> Piece:
+    """Return the piece of a header (see `header_of`), note columns and bar lines `(bars, 3)`."""
+    marks = {"keys": Key, "chords": Chord, "tempos": Tempo}
+    return Piece(
+        **columns,
+        bars=tuple(Bar(*row) for row in bars.tolist()),
+        **{
+            name: tuple(marks[name](*row) for row in value) if name in marks else value
+            for name, value in header.items()
+        },
+    )
+
+
+def _counted_header(piece: Piece) -> dict[str, Any]:
+    return {**header_of(piece), "counts": [len(piece), len(piece.bars)]}
 
 
 def _pieces(
@@ -152,12 +171,5 @@ def _pieces(
         headers, note_ends, bar_ends, counts.tolist(), strict=True
     ):
         columns = notes[note_end - note_count : note_end].T
-        rows = bars[bar_end - bar_count : bar_end].tolist()
-        yield Piece(
-            **dict(zip(_NOTES, columns, strict=True)),
-            bars=tuple(Bar(*row) for row in rows),
-            keys=tuple(Key(*row) for row in header.pop("keys")),
-            chords=tuple(Chord(*row) for row in header.pop("chords")),
-            tempos=tuple(Tempo(*row) for row in header.pop("tempos")),
-            **header,
-        )
+        rows = bars[bar_end - bar_count : bar_end]
+        yield piece_from(header, dict(zip(NOTE_COLUMNS, columns, strict=True)), rows)
