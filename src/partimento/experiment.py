@@ -20,6 +20,7 @@ from partimento.building import Parts, build
 from partimento.config import AcceleratorConfig, TrainerConfig
 from partimento.config.schema import data_config, section
 from partimento.data.module import MusicDataModule
+from partimento.datasets.preparation import SKIPPED, skipped_csv
 from partimento.errors import Interrupted, UserError
 from partimento.fitting import Request, checkpointing_of, open_loggers, trainer_of
 from partimento.loggers.csv import cut_back
@@ -254,8 +255,8 @@ def _write_folder(request: Request, record: dict[str, Any], data: MusicDataModul
     folder.write_json("split_manifest.json", data.manifest.plain())
     folder.write_json("code.json", code_checksums(request.resolved["trusted_packages"]))
     if data.corpus.skipped:
-        rows = [f"{item.source}\t{item.reason}" for item in data.corpus.skipped]
-        (folder / "skipped.tsv").write_text("source\treason\n" + "\n".join(rows) + "\n")
+        rows = [(item.source, item.reason) for item in data.corpus.skipped]
+        (folder / SKIPPED).write_text(skipped_csv(rows))
     if lost := record["data"]["lost"]:
         told = ", ".join(f"{count} {reason}" for reason, count in sorted(lost.items()))
         log.info("The representation loses: %s", told)

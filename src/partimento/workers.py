@@ -17,7 +17,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe, wait
-from typing import Any
+from typing import Any, cast
 
 TICK = 0.25
 """Seconds between two looks at what the processes are doing."""
@@ -91,37 +91,52 @@ def run_tasks(
         for task in tasks:
             yield task.run({}, lambda item: None)
         return
-    waiting = (_Job(task) for task in tasks)
-    again: list[_Job] = []
-    pool: list[_Worker] = []
+    pool = _Pool(tasks, workers, memory)
     try:
-        while True:
-            for worker in pool:
-                if worker.job is None:
-                    worker.take(again.pop() if again else next(waiting, None))
-            while len(pool) < workers:
-                job = again.pop() if again else next(waiting, None)
-                if job is None:
-                    break
-                pool.append(_Worker(memory))
-                pool[-1].take(job)
-            busy = [worker for worker in pool if worker.job is not None]
-            if not busy:
-                return
-            wait([worker.connection for worker in busy], timeout=TICK)
-            for worker in busy:
-                job, kind, content = worker.look(seconds)
-                if kind == "done":
-                    yield content
-                elif kind != "busy":
-                    again.append(job)
-                    if kind == "died":
-                        pool.remove(worker)
+        while pool.fill():
+            yield from pool.look(seconds)
             if tick is not None:
-                tick(sum(max(0, worker.item) for worker in pool if worker.job is not None))
+                tick(sum(max(0, worker.item) for worker in pool.workers if worker.job is not None))
     finally:
-        for worker in pool:
+        for worker in pool.workers:
             worker.stop()
+
+
+class _Pool:
+    """The processes, the tasks that wait for one, and those that need another one."""
+
+    def __init__(self, tasks: Iterable[Task], size: int, memory: int | None) -> None:
+        self.workers: list[_Worker] = []
+        self._waiting = (_Job(task) for task in tasks)
+        self._again: list[_Job] = []
+        self._size = size
+        self._memory = memory
+
+    def fill(self) -> bool:
+        """Give every free process a job while there are any; tell whether one is under way."""
+        for worker in self.workers:
+            if worker.job is None:
+                worker.take(self._next())
+        while len(self.workers) < self._size and (job := self._next()) is not None:
+            self.workers.append(_Worker(self._memory))
+            self.workers[-1].take(job)
+        return any(worker.job is not None for worker in self.workers)
+
+    def look(self, seconds: float) -> Iterator[Any]:
+        """Wait for news, for a tick at most, and yield the results among them."""
+        busy = [worker for worker in self.workers if worker.job is not None]
+        wait([worker.connection for worker in busy], timeout=TICK)
+        for worker in busy:
+            job, kind, content = worker.look(seconds)
+            if kind == "done":
+                yield content
+            elif kind != "busy":
+                self._again.append(job)
+                if kind == "died":
+                    self.workers.remove(worker)
+
+    def _next(self) -> _Job | None:
+        return self._again.pop() if self._again else next(self._waiting, None)
 
 
 class _Worker:
@@ -133,8 +148,8 @@ class _Worker:
 
     def __init__(self, memory: int | None) -> None:
         self.connection, theirs = Pipe()
-        self._errors = tempfile.TemporaryFile()
-        self._slot_file = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
+        self._slot_file = tempfile.TemporaryFile()  # noqa: SIM115
         self._slot_file.write(_SLOT.pack(_BETWEEN))
         self._slot_file.flush()
         self._slot = mmap.mmap(self._slot_file.fileno(), _SLOT.size)
@@ -172,8 +187,7 @@ class _Worker:
 
     def look(self, seconds: float) -> tuple[_Job, str, Any]:
         """Return the job and "busy", "done" and the result, "probed", or "died"."""
-        job = self.job
-        assert job is not None
+        job = cast(_Job, self.job)
         try:
             if not self.connection.poll():
                 item, since = self._seen

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from partimento.config import DataConfig, SplitConfig
-from partimento.data.module import MusicDataModule, examples_of
+from partimento.data.encoding import examples_of
+from partimento.data.module import MusicDataModule
 from partimento.datasets.base import Card, Corpus, Dataset
 from partimento.datasets.chorales import PARTS, RANGES, Chorales, read_bach
 from partimento.errors import UserError

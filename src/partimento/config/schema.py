@@ -14,6 +14,8 @@ from partimento.errors import UserError
 
 PositiveInt = Annotated[int, Gt(0)]
 NOT_IDENTITY = {"identity": False}
+DATASET_NOT_IDENTITY = {"workers", "download"}
+"""Keys of any dataset that say how its files are got at, and so change no result."""
 
 
 @dataclass
@@ -170,7 +172,10 @@ def without_non_identity(resolved: Mapping[str, Any]) -> dict[str, Any]:
             result[item.name] = keep(typing.cast(type, hint), value) if nested else value
         return result
 
-    return keep(TrainConfig, resolved)
+    kept = keep(TrainConfig, resolved)
+    if isinstance(dataset := kept.get("dataset"), Mapping):
+        kept["dataset"] = {k: v for k, v in dataset.items() if k not in DATASET_NOT_IDENTITY}
+    return kept
 
 
 def filled(schema: type, values: Mapping[str, Any]) -> dict[str, Any]:

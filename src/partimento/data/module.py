@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import logging
+import functools
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,15 +13,16 @@ from pytorch_lightning import LightningDataModule, Trainer
 
 from partimento.config import DataConfig
 from partimento.data.batch import Batch
-from partimento.data.collate import checksum, collate
+from partimento.data.collate import collate, digest_of, joined_digest
+from partimento.data.encoding import examples_of, losses_of
 from partimento.data.loader import Beats, EvalLoader, TrainLoader, batches_per_epoch
-from partimento.data.splits import Manifest
+from partimento.data.mapped import Mapped, Subset, map_examples, mappable, mapped_key
+from partimento.data.splits import SPLITS, Manifest
 from partimento.datasets.base import Corpus, Dataset, ExampleDataset
+from partimento.datasets.shards import PieceShards
 from partimento.errors import UserError
 from partimento.music import Piece
-from partimento.representations.base import Examples, Representation
-
-log = logging.getLogger(__name__)
+from partimento.representations.base import Representation
 
 
 class MusicDataModule(LightningDataModule):
@@ -57,6 +59,7 @@ class MusicDataModule(LightningDataModule):
         self.limit = limit
         self._corpus: Corpus | None = None
         self._examples: dict[str, Batch] = {}
+        self._mapped: dict[str, Mapped] = {}
 
     @property
     def corpus(self) -> Corpus:
@@ -65,20 +68,21 @@ class MusicDataModule(LightningDataModule):
             self._corpus = self.dataset.prepare(self.cache)
         return self._corpus
 
-    @property
+    @functools.cached_property
     def manifest(self) -> Manifest:
         """Which piece is in which split."""
         corpus, split = self.corpus, self.config.split
-        ids = [piece.id for piece in corpus.pieces]
+        ids = ids_of(corpus.pieces)
         if corpus.splits is not None:
             return Manifest.published(corpus.splits)
         fractions = {"train": split.train, "valid": split.valid, "test": split.test}
         return Manifest.by_group(ids, corpus.groups, fractions, split.seed)
 
-    def pieces(self, split: str) -> list[Piece]:
+    def pieces(self, split: str) -> Sequence[Piece]:
         """Return the pieces of one split."""
-        wanted = set(self.manifest.splits[split])
-        return [piece for piece in self.corpus.pieces if piece.id in wanted]
+        wanted, pieces = set(self.manifest.splits[split]), self.corpus.pieces
+        places = [place for place, id in enumerate(ids_of(pieces)) if id in wanted]
+        return Subset(pieces, places) if mappable(pieces) else [pieces[place] for place in places]
 
     def examples(self, split: str) -> Batch:
         """Return all examples of one split; only training examples are transposed.
@@ -90,31 +94,54 @@ class MusicDataModule(LightningDataModule):
             training = split == "train"
             stride = self.config.stride if training else self.config.eval_stride
             transpose = training and self.config.transpose and self.dataset.transposable
-            if isinstance(self.dataset, ExampleDataset):
-                parts = [self.dataset.examples(split)]
-            else:
-                parts = examples_of(self.pieces(split), self.representation, stride, transpose)
-            if not parts:
+            batch = self._encoded(split, stride, transpose)
+            if batch is None:
                 raise UserError(
                     f"No piece of the {split} split gives a window: {len(self.pieces(split))} "
                     "pieces are there; shorten representation.bars or take a larger dataset."
                 )
-            self._examples[split] = collate(parts)
+            self._examples[split] = batch
         return self._examples[split]
+
+    def _encoded(self, split: str, stride: int, transpose: bool) -> Batch | None:
+        """Return the examples of a split from memory, or by way of the cache's folder."""
+        if isinstance(self.dataset, ExampleDataset):
+            return collate([self.dataset.examples(split)])
+        pieces, representation = self.pieces(split), self.representation
+        if self.cache is None or not mappable(self.corpus.pieces):
+            parts = examples_of(pieces, representation, stride, transpose)
+            return collate(parts) if parts else None
+        key = mapped_key(
+            self.dataset.fingerprint(),
+            representation,
+            self.manifest.splits[split],
+            stride=stride,
+            transpose=transpose,
+        )
+        self._mapped[split] = map_examples(
+            pieces,
+            representation,
+            stride=stride,
+            transpose=transpose,
+            folder=Path(self.cache) / f"examples-{key}",
+            workers=getattr(self.dataset, "workers", None),
+        )
+        return self._mapped[split].batch()
 
     def lost(self) -> dict[str, int]:
         """Count what the representation loses over the whole corpus, by reason."""
-        total: Counter[str] = Counter()
-        for piece in self.corpus.pieces:
-            total.update(self.representation.loss_of(piece))
-        return dict(total)
+        if len(self._mapped) == len(SPLITS):
+            return dict(sum((Counter(m.lost) for m in self._mapped.values()), Counter[str]()))
+        return dict(losses_of(self.corpus.pieces, self.representation))
 
     def setup(self, stage: str) -> None:
         for split in ("train", "valid") if stage == "fit" else ("valid", "test"):
             self.examples(split)
 
     def _on_device(self, split: str) -> Batch:
-        """Return the examples on the trainer's device, where they stay."""
+        """Return the examples on the trainer's device, where they stay; mapped ones keep their place."""
+        if split in self._mapped and self._mapped[split].on_disk:
+            return self.examples(split)
         device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
         moved = self.examples(split).to(device)
         self._examples[split] = moved
@@ -167,31 +194,20 @@ class MusicDataModule(LightningDataModule):
 
     def checksum(self) -> str:
         """Return a hash of all examples of all splits."""
-        return checksum([self.examples(split) for split in ("train", "valid", "test")])
+        batches = {split: self.examples(split) for split in SPLITS}
+        return joined_digest(
+            [
+                self._mapped[split].digest if split in self._mapped else digest_of(batch)
+                for split, batch in batches.items()
+            ]
+        )
 
     def summary(self) -> dict[str, Any]:
         """Return the counts that belong into a run folder."""
-        sizes = {split: len(self.examples(split)) for split in ("train", "valid", "test")}
+        sizes = {split: len(self.examples(split)) for split in SPLITS}
         return {"windows": sizes, "lost": self.lost(), "skipped": len(self.corpus.skipped)}
 
 
-def examples_of(
-    pieces: Sequence[Piece], representation: Representation, stride: int, transpose: bool
-) -> list[Examples]:
-    """Return the examples of pieces, in order, each piece in all its transpositions if asked for.
-
-    Pieces that the representation cannot hold are left out, counted and named in the log.
-    """
-    found: list[Examples] = []
-    refused: list[str] = []
-    for piece in pieces:
-        shifts = representation.transpositions(piece) if transpose else (0,)
-        try:
-            parts = [representation.windows(piece.transposed(s), stride=stride) for s in shifts]
-        except UserError as error:
-            refused.append(f"{piece.id} ({error})")
-            continue
-        found.extend(part for part in parts if len(part))
-    if refused:
-        log.warning("%d pieces left out: %s", len(refused), "; ".join(refused[:5]))
-    return found
+def ids_of(pieces: Sequence[Piece]) -> list[str]:
+    """Return the ids of pieces, without building those that are on disk."""
+    return pieces.ids if isinstance(pieces, PieceShards) else [piece.id for piece in pieces]

@@ -15,10 +15,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
+import numpy as np
 from annotated_types import Ge
 
 from partimento.datasets.base import Card, Corpus, Dataset, Skipped
-from partimento.datasets.preparation import commonest_reason, prepare_files
+from partimento.datasets.preparation import commonest_reason, prepare_files, printable
 from partimento.datasets.reading import READERS, SUFFIXES, read_file
 from partimento.datasets.shards import SHARD_FORMAT, PieceShards
 from partimento.errors import UserError
@@ -28,8 +29,8 @@ DATASET_VERSION = 1
 """Raised whenever this file would choose or name pieces differently; part of the cache key."""
 
 SPLIT_RULE = (
-    "Pieces whose top lines are the same, whatever their key, tempo or accompaniment, stay on one "
-    "side; pieces that are merely alike are not told apart from others."
+    "Pieces whose top lines (the highest note of each onset) are the same in some key stay on one "
+    "side; pieces that are merely alike may be divided."
 )
 
 
@@ -98,9 +99,8 @@ def selected(piece: Piece, parts: Sequence[str], ranges: Sequence[tuple[int, int
     wanted = [name.strip().casefold() for name in parts]
     if sorted(own) != sorted(wanted):
         return f"has the parts {', '.join(piece.parts)}, not {', '.join(parts)}"
-    place = [wanted.index(name) for name in own]
-    part = [place[index] for index in piece.part.tolist()]
-    piece = dataclasses.replace(piece, part=part, parts=tuple(parts))
+    place = np.array([wanted.index(name) for name in own])
+    piece = dataclasses.replace(piece, part=place[piece.part], parts=tuple(parts))
     for index, (low, high) in enumerate(ranges):
         pitch = piece.notes(index)["pitch"]
         if len(pitch) and not low <= pitch.min() <= pitch.max() <= high:
@@ -176,51 +176,68 @@ class Folder(Dataset):
             "ranges": self.ranges,
         }
 
+    def files(self, root: Path) -> Iterator[Found]:
+        """Yield the files to read, always in the same order."""
+        return files_below(root, self.pattern)
+
     @functools.cached_property
-    def _listing(self) -> tuple[str, int]:
-        """Hash of names, sizes and times of all files, and how many there are."""
-        digest, count = hashlib.sha256(), 0
-        for file in files_below(self.root(None), self.pattern):
-            digest.update(f"{file.size} {file.changed_ns} {file.name}\0".encode(errors="replace"))
-            count += 1
-        if not count:
-            matching = f"that matches '{self.pattern}'" if self.pattern else "of music"
-            raise UserError(f"dataset.path: '{self.path}' holds no file {matching}.")
-        return digest.hexdigest(), count
+    def _listing(self) -> str:
+        """Hash of names, sizes and times of all files."""
+        digest, found = hashlib.sha256(), False
+        for file in self.files(self.root(None)):
+            digest.update(f"{file.size} {file.changed_ns} {printable(file.name)}\0".encode())
+            found = True
+        if not found:
+            raise self._without_files()
+        return digest.hexdigest()
+
+    def _without_files(self) -> UserError:
+        matching = f"that matches '{self.pattern}'" if self.pattern else "of music"
+        return UserError(f"dataset.path: '{self.path}' holds no file {matching}.")
 
     def fingerprint(self) -> str:
         """Return a hash of the files' names, sizes and times, of the options and the readers."""
-        return key_of({"files": self._listing[0], **self.options()})
+        return key_of({"files": self._listing, **self.options()})
 
     def prepare(self, cache: str | None) -> Corpus:
         """Return the corpus; shards in the cache folder are gone on with where they end.
 
         Without a cache they lie in a temporary folder that goes with the corpus.
         """
-        return self.corpus(self.root(cache), self._listing[1], cache)
-
-    def corpus(self, root: Path, total: int, cache: str | None) -> Corpus:
-        """Read the files below `root` and describe them."""
         folder = Path(cache or tempfile.mkdtemp()) / f"{self.name}-{self.fingerprint()}"
-        files = ((file.name, file.size) for file in files_below(root, self.pattern))
-        read = functools.partial(read_selected, parts=self.parts, ranges=self.ranges)
-        shards = prepare_files(files, root, read, folder, total=total, workers=self.workers)
+        try:
+            shards = PieceShards(folder)
+        except ValueError:
+            shards = self._read(self.root(cache), folder)
         if cache is None:
             weakref.finalize(shards, shutil.rmtree, folder.parent, ignore_errors=True)
-        skipped = tuple(shards.skipped())
+        skipped = tuple(Skipped(*row) for row in shards.skipped())
         if not len(shards):
-            source, reason = skipped[0]
+            first = skipped[0]
             raise UserError(
-                f"None of the {total:,} files in '{root}' can be used; '{source}', for one, "
-                f"{commonest_reason([(source, reason)])}."
+                f"None of the {len(skipped):,} files of the dataset can be used; "
+                f"'{first.source}', for one, "
+                f"{commonest_reason([(first.source, first.reason)])}."
             )
-        groups = tuple(shards.groups)
+        groups = self.groups(shards)
         return Corpus(
             pieces=shards,
             groups=groups,
-            skipped=tuple(Skipped(*row) for row in skipped),
+            skipped=skipped,
             card=self.card(counts_of(shards, groups)),
         )
+
+    def groups(self, shards: PieceShards) -> tuple[str, ...]:
+        """Return the group of each piece."""
+        return tuple(shards.groups)
+
+    def _read(self, root: Path, folder: Path) -> PieceShards:
+        total = sum(1 for _ in self.files(root))
+        if not total:
+            raise self._without_files()
+        files = ((file.name, file.size) for file in self.files(root))
+        read = functools.partial(read_selected, parts=self.parts, ranges=self.ranges)
+        return prepare_files(files, root, read, folder, total=total, workers=self.workers)
 
     def card(self, counts: dict[str, int]) -> Card:
         """Return the dataset card."""

@@ -70,12 +70,12 @@ def _join(leader: dict[str, str], one: str, other: str) -> None:
 
 
 def skyline_hash(piece: Piece) -> str:
-    """Return a hash that two pieces share when their top line has the same intervals and rhythm.
+    """Return a hash that two pieces share when their top lines have the same intervals and rhythm.
 
-    The top line is the highest of the notes struck together, whatever their part. Times count in
-    24ths of a quarter note from the first onset, so neither transposition, nor tempo, nor the
-    resolution of a file makes a difference; what is below the top line, and velocities, do neither.
-    It needs one pass over one piece, and so serves where `shared_run_groups` would not fit memory.
+    The top line is the highest note of each onset, whatever its part. Times count in 24ths of a
+    quarter note from the first onset, so neither transposition, nor tempo, nor the resolution of a
+    file makes a difference; velocities and notes struck together with a higher one do neither. It
+    is one pass over one piece, and so serves where `shared_run_groups` would not fit memory.
     """
     if not len(piece):
         return hashlib.sha256(b"").hexdigest()[:16]

@@ -249,7 +249,7 @@ class PieceShards(Sequence[Piece]):
         """Yield the files that could not be used, with reasons, in order."""
         for shard in self.shards:
             index = json.loads((self.folder / shard.name / INDEX).read_bytes())
-            yield from map(tuple, index["skipped"])  # type: ignore[arg-type]
+            yield from ((source, reason) for source, reason in index["skipped"])
 
     def _names(self) -> Iterator[tuple[str, str]]:
         for shard in range(len(self.shards)):

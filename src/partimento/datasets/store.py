@@ -144,14 +144,14 @@ def piece_from(
     header: Mapping[str, Any], columns: Mapping[str, np.ndarray], bars: np.ndarray
 ) -> Piece:
     """Return the piece of a header (see `header_of`), note columns and bar lines `(bars, 3)`."""
-    marks = {"keys": Key, "chords": Chord, "tempos": Tempo}
+    rest: dict[str, Any] = dict(header)
     return Piece(
-        **columns,
+        **columns,  # type: ignore[arg-type]
         bars=tuple(Bar(*row) for row in bars.tolist()),
-        **{
-            name: tuple(marks[name](*row) for row in value) if name in marks else value
-            for name, value in header.items()
-        },
+        keys=tuple(Key(*row) for row in rest.pop("keys")),
+        chords=tuple(Chord(*row) for row in rest.pop("chords")),
+        tempos=tuple(Tempo(*row) for row in rest.pop("tempos")),
+        **rest,
     )
 
 

@@ -145,7 +145,8 @@ class Model(LightningModule):
 
     def draw(self, source: TrainLoader) -> Batch:
         """Take the next fresh batch of real data and count it."""
-        batch = source.batch(self._position["batches_seen"])
+        # Examples that lie on the device already are not copied; mapped ones come from the disk.
+        batch = source.batch(self._position["batches_seen"]).to(self.device)
         self.count_batch(batch)
         return batch
 

@@ -107,7 +107,7 @@ class MultiVoice(Representation):
         if not parts or not ranges:
             raise UserError(
                 "representation=multivoice needs a dataset with fixed parts and ranges, such as "
-                "dataset=chorales."
+                "dataset=chorales, or dataset=folder with dataset.parts and dataset.ranges."
             )
         if len(parts) != len(ranges):
             raise UserError(
