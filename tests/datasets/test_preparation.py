@@ -20,7 +20,7 @@ import pytest
 from preparing import read_tune, sized, write_tunes
 
 from partimento.datasets import preparation
-from partimento.datasets.preparation import prepare_files, shards_of
+from partimento.datasets.preparation import prepare_files, shard_size, shards_of
 from partimento.datasets.progress import Progress
 from partimento.datasets.shards import PieceShards, write_shard
 from partimento.errors import UserError
@@ -30,7 +30,7 @@ from partimento.workers import Task, WorkerFailure, run_tasks
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preparation, "FILES_PER_SHARD", 20)
+    monkeypatch.setattr(preparation, "shard_size", lambda total: 20)
 
 
 def prepare(source: Path, names: list[str], out: Path, **options) -> PieceShards:
@@ -98,7 +98,7 @@ def test_a_preparation_killed_in_the_middle_goes_on_to_the_same_bytes(tmp_path):
         from pathlib import Path
         from preparing import read_tune, sized
         from partimento.datasets import preparation
-        preparation.FILES_PER_SHARD = 20
+        preparation.shard_size = lambda total: 20
         source, names = Path({str(tmp_path / "in")!r}), {names!r}
         preparation.prepare_files(sized(source, names), source, read_tune,
                                   Path({str(tmp_path / "out")!r}), total=80, workers=1)
@@ -199,10 +199,11 @@ def test_a_number_too_large_for_a_shard_is_a_reason(tmp_path):
 def test_shards_are_cut_by_number_and_by_size(monkeypatch):
     monkeypatch.setattr(preparation, "BYTES_PER_SHARD", 100)
     files = [(f"{i}", 60 if i < 3 else 1) for i in range(30)]
-    cut = list(shards_of(files))
+    cut = list(shards_of(files, 20))
     assert [len(names) for names in cut] == [1, 1, 20, 8]
     assert [name for names in cut for name in names] == [name for name, _ in files]
-    assert list(shards_of([("huge", 10**9)])) == [("huge",)]
+    assert [shard_size(total) for total in (0, 58, 1600, 10**6)] == [8, 8, 100, 500]
+    assert list(shards_of([("huge", 10**9)], 20)) == [("huge",)]
 
 
 class Broken(Task):

@@ -1,4 +1,4 @@
-"""Explicit downloads: checked by hash, continued where a broken one ended, from the first mirror that answers."""
+"""Explicit downloads: checked by hash, continued where they broke off, from whichever mirror answers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def fetch(urls: Sequence[str], target: Path, sha256: str | None = None) -> Path:
     Raises:
         UserError: When no mirror gives it, or it has another hash.
     """
-    import pooch
+    import pooch  # type: ignore[import-untyped]
 
     problems = []
     target.parent.mkdir(parents=True, exist_ok=True)

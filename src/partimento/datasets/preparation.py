@@ -120,12 +120,17 @@ def printable(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
 
 
-def shards_of(files: Iterable[tuple[str, int]]) -> Iterator[tuple[str, ...]]:
-    """Yield the names of the files of each shard, from names and sizes in bytes."""
+def shard_size(total: int) -> int:
+    """Return how many of so many files go into one shard: few of few, so that all processes work."""
+    return min(FILES_PER_SHARD, max(8, total // 16))
+
+
+def shards_of(files: Iterable[tuple[str, int]], most: int) -> Iterator[tuple[str, ...]]:
+    """Yield the names of the files of each shard, `most` at most, from names and sizes in bytes."""
     names: list[str] = []
     total = 0
     for name, size in files:
-        if names and (len(names) == FILES_PER_SHARD or total + size > BYTES_PER_SHARD):
+        if names and (len(names) == most or total + size > BYTES_PER_SHARD):
             yield tuple(names)
             names, total = [], 0
         names.append(name)
@@ -194,7 +199,7 @@ def _shards(
         shutil.rmtree(leftover, ignore_errors=True)
 
     def missing() -> Iterator[ReadFiles]:
-        for index, names in enumerate(shards_of(files)):
+        for index, names in enumerate(shards_of(files, shard_size(total))):
             target = folder / f"shard-{index:06d}"
             known = shard_info(target, [printable(name) for name in names])
             if known is None:
@@ -210,7 +215,7 @@ def _shards(
 
         results = run_tasks(
             missing(),
-            min(workers, -(-total // FILES_PER_SHARD)) if total < 10**4 else workers,
+            min(workers, -(-total // shard_size(total))) if total < FILES_PER_SHARD else workers,
             seconds=seconds,
             memory=MEMORY_PER_WORKER,
             tick=lambda under_way: progress.show(finished() + under_way),

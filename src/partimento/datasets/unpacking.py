@@ -76,13 +76,13 @@ def _members(archive: Path, pattern: str) -> Iterator[tuple[str, IO[bytes]]]:
                 ):
                     yield info.filename, zipped.open(info)
         return
-    # Read as a stream, so that no list of all members is kept.
+    # Read as a stream; the list of members that is kept nevertheless is emptied (tarfile's docs).
     with tarfile.open(archive, "r|*") as tar:
         for member in tar:
             content = tar.extractfile(member) if member.isreg() else None
             if content is not None and _wanted(member.name, pattern):
                 yield member.name, content
-            tar.members = []
+            tar.members = []  # type: ignore[attr-defined]  # documented, but not in the stubs
 
 
 def _wanted(name: str, pattern: str) -> bool:
