@@ -25,16 +25,21 @@ OPTIONS = sorted(
 PRIMARY = sorted(path.stem for path in conf_dir().glob("*.yaml"))
 FEW = ("trainer.max_updates=2", "trainer.max_epochs=1", "trainer.limit_train_batches=3")
 
-
 # What an option is tried with, beside the tiny run's overrides.
 BESIDE = {
     ("dataset", "chorale_modes"): ["dataset.samples=100"],
     ("dataset", "stacked_chorale"): ["dataset.samples=100"],
+    ("dataset", "folder"): ["dataset.path=."],
 }
 # Options that go with nothing of the default config, and how that is told.
 REFUSED = {
     ("dataset", "ring"): "representation=multivoice holds music, but the dataset gives points: ",
     ("dataset", "grid"): "representation=multivoice holds music, but the dataset gives points: ",
+    # They take music of any parts.
+    **{
+        ("dataset", name): "representation=multivoice needs a dataset with fixed parts and ranges"
+        for name in ("classical_midi", "folder", "lakh", "maestro", "pop909")
+    },
     ("representation", "points"): "representation=points holds points, but the dataset gives mus",
     ("representation", "pianoroll"): "A feedforward harmoniser such as minibach needs a categoric",
     ("representation", "melody"): "A feedforward harmoniser such as minibach needs a categorical ",
