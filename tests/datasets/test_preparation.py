@@ -22,7 +22,7 @@ from preparing import read_tune, sized, write_tunes
 from partimento.datasets import preparation
 from partimento.datasets.preparation import prepare_files, shard_size, shards_of
 from partimento.datasets.progress import Progress
-from partimento.datasets.shards import PieceShards, write_shard
+from partimento.datasets.shards import Entry, PieceShards, write_shard
 from partimento.errors import UserError
 from partimento.music import Piece
 from partimento.workers import Task, WorkerFailure, run_tasks
@@ -153,11 +153,11 @@ def test_a_changed_byte_is_noticed(tmp_path):
     assert shards[0].id == names[0]
     with pytest.raises(UserError, match=r"shard-000001' is damaged \(notes.npy has changed"):
         shards[25]
-    # As the sentence says: without that shard and the index it is made anew.
-    for file in path.parent.iterdir():
-        file.unlink()
-    with pytest.raises(UserError, match="delete that folder"):
-        PieceShards(tmp_path / "out")[25]
+    # A preparation that goes on does not take it for finished.
+    (tmp_path / "out" / "index.json").unlink()
+    prepare(tmp_path / "in", names, tmp_path / "out", workers=0)
+    prepare(tmp_path / "in", names, tmp_path / "whole", workers=0)
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
 
 
 def test_every_field_of_a_piece_survives(tmp_path):
@@ -178,7 +178,8 @@ def test_every_field_of_a_piece_survives(tmp_path):
         metadata={"title": "Ständchen"},
     )
     silent = Piece("silent", 1, [], [], [], [])
-    info = write_shard(tmp_path / "shard-0", ["f"], [(piece, "g"), (silent, "h")], [("b", "why")])
+    entries = [Entry(p, p.id, "s", group) for p, group in ((piece, "g"), (silent, "h"))]
+    info = write_shard(tmp_path / "shard-0", ["f"], entries, [("b", "why")])
     assert (info.pieces, info.notes, info.skipped) == (2, 3, 1)
     preparation.write_index(tmp_path, [info])
     again, empty = PieceShards(tmp_path)
@@ -191,9 +192,7 @@ def test_every_field_of_a_piece_survives(tmp_path):
 def test_a_number_too_large_for_a_shard_is_a_reason(tmp_path):
     names = write_tunes(tmp_path / "in", 2, {1: "60 99999"})
     shards = prepare(tmp_path / "in", names, tmp_path / "out", workers=0)
-    assert list(shards.skipped()) == [
-        (names[1], "cannot be read (ValueError: its pitch numbers do not fit into 16 bits)")
-    ]
+    assert list(shards.skipped()) == [(names[1], "has pitches, parts or velocities beyond 16 bits")]
 
 
 def test_shards_are_cut_by_number_and_by_size(monkeypatch):

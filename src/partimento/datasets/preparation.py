@@ -8,7 +8,7 @@ import logging
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,10 @@ from partimento.atomic import write_atomically
 from partimento.datasets.grouping import skyline_hash
 from partimento.datasets.progress import Progress
 from partimento.datasets.shards import (
+    Entry,
     PieceShards,
     ShardInfo,
-    check_columns,
+    fits,
     shard_info,
     write_index,
     write_shard,
@@ -62,27 +63,27 @@ class ReadFiles(Task):
     target: str
 
     def run(self, without: Mapping[int, str], begin: Callable[[int | None], None]) -> ShardInfo:
-        pieces: list[tuple[Piece, str]] = []
+        entries: list[Entry] = []
         skipped: list[tuple[str, str]] = []
         for item, name in enumerate(self.names):
             begin(item)
             reason = without.get(item)
             if reason is None:
-                found = self._pieces(name)
+                found = self._entries(name)
                 if isinstance(found, str):
                     reason = found
                 else:
-                    pieces.extend(found)
+                    entries.extend(found)
             if reason is not None:
                 skipped.append((printable(name), reason))
         begin(None)
         names = [printable(name) for name in self.names]
-        return write_shard(Path(self.target), names, pieces, skipped)
+        return write_shard(Path(self.target), names, entries, skipped)
 
     def probe(self, item: int) -> None:
-        self._pieces(self.names[item])
+        self._entries(self.names[item])
 
-    def _pieces(self, name: str) -> list[tuple[Piece, str]] | str:
+    def _entries(self, name: str) -> list[Entry] | str:
         """Return the pieces of a file with their groups, or why it cannot be used."""
         path = Path(self.root) / name
         source = printable(name)
@@ -90,15 +91,14 @@ class ReadFiles(Task):
             found = self.read(path)
             if not any(len(piece) for piece in found):
                 return "holds no notes"
+            if not all(fits(piece) for piece in found):
+                return "has pitches, parts or velocities beyond 16 bits"
             many = len(found) > 1
-            pieces = [
-                replace(piece, id=f"{source}#{index}" if many else source, source=source)
+            return [
+                Entry(piece, f"{source}#{index}" if many else source, source, skyline_hash(piece))
                 for index, piece in enumerate(found, 1)
                 if len(piece)
             ]
-            for piece in pieces:
-                check_columns(piece)
-            return [(piece, skyline_hash(piece)) for piece in pieces]
         except UserError as error:
             return _told(str(error), path, source)
         except MemoryError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections import OrderedDict
@@ -33,6 +32,16 @@ _OPEN = 16  # shards mapped at once: each takes a file handle per array
 
 
 @dataclass(frozen=True)
+class Entry:
+    """A piece to be written, under an id, a source and the name of its group."""
+
+    piece: Piece
+    id: str
+    source: str
+    group: str
+
+
+@dataclass(frozen=True)
 class ShardInfo:
     """What a folder's index says of one shard.
 
@@ -56,7 +65,7 @@ class ShardInfo:
 def write_shard(
     folder: Path,
     files: Sequence[str],
-    pieces: Sequence[tuple[Piece, str]],
+    entries: Sequence[Entry],
     skipped: Sequence[tuple[str, str]],
 ) -> ShardInfo:
     """Write one shard, a folder of five `.npy` arrays and an index, which appears whole.
@@ -68,96 +77,103 @@ def write_shard(
     Args:
         folder: Folder to write; a shard that is already there is kept.
         files: Names of all files that were read for it.
-        pieces: Pieces in order, each with the name of its group.
+        entries: Pieces in order.
         skipped: Names of files that could not be used, with reasons.
 
     Raises:
         ValueError: When a number is too large for its place.
     """
-    arrays = _arrays(pieces)
+    arrays = _arrays(entries)
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         for name, array in arrays.items():
-            with (temporary / f"{name}.npy").open("wb") as file:
-                np.save(file, array)
-                file.flush()
-                os.fsync(file.fileno())
+            # Not flushed to the disk one by one: the hashes tell what a power cut has left.
+            np.save(temporary / f"{name}.npy", array)
         index = {
             "format": SHARD_FORMAT,
             "files": list(files),
-            "pieces": len(pieces),
+            "pieces": len(entries),
             "notes": len(arrays["notes"]),
             "skipped": [list(row) for row in skipped],
             "sha256": {name: _hash(temporary / f"{name}.npy") for name in arrays},
         }
-        write_atomically(temporary / INDEX, json.dumps(index, indent=1))
+        text = json.dumps(index, indent=1)
+        write_atomically(temporary / INDEX, text)
         temporary.chmod(0o755)
         try:
             temporary.rename(folder)
         except OSError:
+            # A process that outlived its parent has written the same meanwhile.
             if shard_info(folder, files) is None:
                 raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    info = shard_info(folder, files)
-    if info is None:
-        raise OSError(f"the shard {folder} vanished while it was written")
-    return info
+    return _info(folder, text.encode())
 
 
 def shard_info(folder: Path, files: Sequence[str] | None = None) -> ShardInfo | None:
-    """Return what there is of a shard; None when it is absent, of other files or another format."""
+    """Return what there is of a shard; None when it is absent, damaged or of other files."""
     try:
         text = (folder / INDEX).read_bytes()
         index = json.loads(text)
-        complete = all((folder / f"{name}.npy").is_file() for name in _ARRAYS)
-        if not complete or index["format"] != SHARD_FORMAT:
+        if index["format"] != SHARD_FORMAT or set(index["sha256"]) != set(_ARRAYS):
+            return None
+        if any(_hash(folder / f"{name}.npy") != known for name, known in index["sha256"].items()):
             return None
         if files is not None and index["files"] != list(files):
             return None
-        return ShardInfo(
-            name=folder.name,
-            files=len(index["files"]),
-            pieces=index["pieces"],
-            notes=index["notes"],
-            skipped=len(index["skipped"]),
-            sha256=hashlib.sha256(text).hexdigest(),
-        )
+        return _info(folder, text)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def check_columns(piece: Piece) -> None:
-    """Refuse a piece whose numbers do not fit into a shard.
+def _info(folder: Path, text: bytes) -> ShardInfo:
+    index = json.loads(text)
+    return ShardInfo(
+        name=folder.name,
+        files=len(index["files"]),
+        pieces=index["pieces"],
+        notes=index["notes"],
+        skipped=len(index["skipped"]),
+        sha256=hashlib.sha256(text).hexdigest(),
+    )
 
-    Raises:
-        ValueError: Naming the column.
-    """
-    for name in NOTE_COLUMNS[2:]:
-        column = getattr(piece, name)
-        if len(column) and not -(2**15) <= column.min() <= column.max() < 2**15:
-            raise ValueError(f"its {name} numbers do not fit into 16 bits")
 
-
-def _arrays(pieces: Sequence[tuple[Piece, str]]) -> dict[str, np.ndarray]:
-    notes = np.zeros(sum(len(piece) for piece, _ in pieces), NOTE)
-    headers = [json.dumps(header_of(piece)).encode() for piece, _ in pieces]
-    counts = [(len(p), len(p.bars), len(h)) for (p, _), h in zip(pieces, headers, strict=True)]
+def _arrays(entries: Sequence[Entry]) -> dict[str, np.ndarray]:
+    pieces = [entry.piece for entry in entries]
+    headers = [
+        json.dumps({**header_of(e.piece), "id": e.id, "source": e.source}).encode() for e in entries
+    ]
+    counts = [(len(p), len(p.bars), len(h)) for p, h in zip(pieces, headers, strict=True)]
     table = np.array(counts, np.int64).reshape(-1, 3).cumsum(axis=0)
-    for (piece, _), end in zip(pieces, table[:, 0].tolist(), strict=True):
-        check_columns(piece)
-        for name in NOTE_COLUMNS:
-            notes[name][end - len(piece) : end] = getattr(piece, name)
-    bars = [np.array(piece.bars, np.int32).reshape(-1, 3) for piece, _ in pieces]
-    names = "".join(json.dumps([piece.id, group]) + "\n" for piece, group in pieces)
+    notes = np.zeros(sum(map(len, pieces)), NOTE)
+    for name in NOTE_COLUMNS:
+        column = np.concatenate([np.zeros(0, np.int32), *(getattr(p, name) for p in pieces)])
+        if len(column) and not _fits(column, NOTE[name]):
+            raise ValueError(f"a {name} does not fit into {8 * NOTE[name].itemsize} bits")
+        notes[name] = column
+    bars = [bar for piece in pieces for bar in piece.bars]
+    names = "".join(json.dumps([entry.id, entry.group]) + "\n" for entry in entries)
     return {
         "notes": notes,
-        "bars": np.concatenate([np.zeros((0, 3), np.int32), *bars]),
+        "bars": np.array(bars, np.int32).reshape(-1, 3),
         "headers": np.frombuffer(b"".join(headers), np.uint8),
         "names": np.frombuffer(names.encode(), np.uint8),
         "table": table,
     }
+
+
+def fits(piece: Piece) -> bool:
+    """Tell whether a piece's numbers have a place in a shard."""
+    return not len(piece) or all(
+        _fits(getattr(piece, name), NOTE[name]) for name in NOTE_COLUMNS[2:]
+    )
+
+
+def _fits(column: np.ndarray, kind: np.dtype[Any]) -> bool:
+    limits = np.iinfo(kind)
+    return bool(limits.min <= column.min() and column.max() <= limits.max)
 
 
 def _hash(path: Path) -> str:
@@ -266,8 +282,8 @@ class PieceShards(Sequence[Piece]):
             shard = _Shard(folder, verify=index not in self._verified)
         except (OSError, ValueError, KeyError) as error:
             raise UserError(
-                f"The prepared music in '{folder}' is damaged ({error}): delete that folder, and "
-                "the same command makes it anew."
+                f"The prepared music in '{folder}' is damaged ({error}): delete "
+                f"'{self.folder / INDEX}', and the same command makes anew what is damaged."
             ) from error
         self._verified.add(index)
         self._opened[index] = shard
