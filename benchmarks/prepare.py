@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import importlib
 import importlib.util
 import json
 import os
@@ -36,6 +37,7 @@ from partimento.datasets.preparation import prepare_files
 from partimento.datasets.reading import read_file
 from partimento.representations.base import Representation
 
+EVENTS = "partimento.representations.events"
 TICKS = 480
 PER_FOLDER = 1000
 BATCH = 200  # files of one measurement
@@ -136,10 +138,8 @@ def rounds(root: Path, count: int) -> dict[str, Callable[[int], float]]:
         "prepare": functools.partial(one, prepared, True),
         "muspy": functools.partial(one, by_muspy, False),
     }
-    if importlib.util.find_spec("partimento.representations.events"):
-        from partimento.representations.events import Events
-
-        tokens = Events()  # type: ignore[abstract]
+    if importlib.util.find_spec(EVENTS):
+        tokens = importlib.import_module(EVENTS).Events()
         functions["tokens"] = functools.partial(one, functools.partial(to_tokens, tokens), True)
         tokenize = functools.partial(by_miditok, tokens.tokenizer)
         functions["miditok"] = functools.partial(one, tokenize, True)
