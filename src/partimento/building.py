@@ -70,7 +70,14 @@ def build_representation(resolved: Mapping[str, Any], dataset: Dataset) -> Repre
         parts=list(dataset.parts),
         ranges=[list(pair) for pair in dataset.ranges],
     )
-    return _of_type(Representation, built)
+    representation = _of_type(Representation, built)
+    if representation.wants_chords and dataset.chords is False:
+        raise Mismatch(
+            f"representation={node.get('name') or type(built).__name__} needs pieces with chord "
+            "symbols, which this dataset has not: take dataset=leadsheets, nottingham or "
+            "chorale_leadsheets, or representation.chord=none."
+        )
+    return representation
 
 
 def build(resolved: Mapping[str, Any]) -> Parts:

@@ -82,6 +82,7 @@ class Dataset(ABC):
             its training pieces then stay as they are.
         parts: Names of the parts of every piece, when the dataset promises them.
         ranges: Declared pitch range (lowest, highest MIDI number) of each part.
+        chords: Whether pieces have chord symbols; None: that depends on the user's files.
         oracle: Knows the true law, where there is one: which mode a sample belongs to.
     """
 
@@ -89,6 +90,7 @@ class Dataset(ABC):
     transposable: bool = True
     parts: Sequence[str] = ()
     ranges: Sequence[tuple[int, int]] = ()
+    chords: bool | None = False
     oracle: Oracle | None = None
 
     @abstractmethod

@@ -64,6 +64,7 @@ class ChoraleLeadsheets(Dataset):
 
     parts: Sequence[str] = ("melody",)
     ranges: Sequence[tuple[int, int]] = RANGES[:1]
+    chords = True
 
     def __init__(self, metre: Literal["any", "4/4"] = "any", span: Span = "beat") -> None:
         if span not in get_args(Span):

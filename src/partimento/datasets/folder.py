@@ -133,6 +133,7 @@ class Folder(Dataset):
     """
 
     name = "folder"
+    chords = None
 
     def __init__(
         self,

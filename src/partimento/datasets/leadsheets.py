@@ -121,6 +121,7 @@ class LeadSheets(Dataset):
 
     parts: Sequence[str] = ("melody",)
     ranges: Sequence[tuple[int, int]] = ((0, 127),)
+    chords = True
 
     def __init__(
         self, path: str, repeats: Repeats = "written", part: Annotated[int, Ge(0)] = 0

@@ -98,7 +98,8 @@ class Bars(Representation):
         self.conditions: dict[str, Distribution] = {}
         if previous:
             self.conditions["previous"] = self._alphabet(previous, rest=True)
-        if chord != "none":
+        self.wants_chords = chord != "none"
+        if self.wants_chords:
             self.conditions["chord"] = Bernoulli((13,))
 
     def _alphabet(self, bars: int, rest: bool) -> Categorical:

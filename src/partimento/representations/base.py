@@ -41,11 +41,13 @@ class Representation(ABC):
 
     Attributes:
         content: What it holds, which must be what the dataset gives: "music", or something else.
+        wants_chords: Whether pieces must have chord symbols.
         distribution: What a tensor `x` of examples means.
         conditions: What each condition tensor means, by name.
     """
 
     content: ClassVar[str] = "music"
+    wants_chords: bool = False
     distribution: Distribution
     conditions: dict[str, Distribution]
 
