@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import hashlib
-import importlib.metadata
-import importlib.util
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from partimento.datasets import music21_corpus
 from partimento.datasets.base import Card, Corpus, Dataset, Skipped
 from partimento.datasets.grouping import RUN, melody_intervals, shared_run_groups
+from partimento.datasets.music21_corpus import collection_folder, missing
 from partimento.datasets.store import FORMAT_VERSION, cached_pieces
 from partimento.errors import UserError
 from partimento.formats.musicxml import READER_VERSION, piece_of_score
@@ -29,6 +29,7 @@ PARTS = ("soprano", "alto", "tenor", "bass")
 # Lowest and highest note of each part in all 365 chorales, as MIDI numbers (checked in the tests).
 RANGES = ((57, 81), (53, 74), (48, 69), (36, 64))
 
+_WHAT = "The chorales are"
 LICENCE = (
     "The music is in the public domain; its encodings come with music21, 'distributed with the "
     "permission of the encoders', and some 'may not be used for commercial uses or have other "
@@ -47,12 +48,7 @@ def corpus_folder() -> Path:
     Raises:
         UserError: When music21 is not installed, or without its corpus.
     """
-    spec = importlib.util.find_spec("music21")
-    for location in (spec.submodule_search_locations or ()) if spec else ():
-        folder = Path(location) / "corpus" / "bach"
-        if folder.is_dir():
-            return folder
-    raise _missing("comes without its corpus" if spec else "is not installed")
+    return collection_folder("bach", _WHAT)
 
 
 def music21_version() -> str:
@@ -61,17 +57,7 @@ def music21_version() -> str:
     Raises:
         UserError: When it is not installed.
     """
-    try:
-        return importlib.metadata.version("music21")
-    except importlib.metadata.PackageNotFoundError as error:
-        raise _missing("is not installed") from error
-
-
-def _missing(what: str) -> UserError:
-    return UserError(
-        f"The chorales are read from music21, which {what} here; "
-        "install it with: pip install 'music21>=9.9,<10'."
-    )
+    return music21_corpus.music21_version(_WHAT)
 
 
 def corpus_files(folder: Path) -> dict[str, Path]:
@@ -183,7 +169,7 @@ class Chorales(Dataset):
                 continue
             pieces.append(piece)
         if not pieces:
-            raise _missing("comes without the chorales")
+            raise missing(_WHAT, "comes without the chorales")
         return pieces, {"skipped": skipped}
 
     def _card(self, pieces: Sequence[Piece], groups: int, skipped: int) -> Card:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from partimento.datasets.base import Corpus
 from partimento.music import Piece
 
 RUN = 16
@@ -49,10 +51,36 @@ def shared_run_groups(melodies: Mapping[str, Sequence[int]], run: int = RUN) -> 
     first_with: dict[tuple[int, ...], str] = {}
     for name in sorted(melodies):
         melody = tuple(melodies[name])
-        runs = {melody[start : start + run] for start in range(len(melody) - run + 1)}
-        for key in runs | {melody}:
+        for key in melody_runs(melody, run) | {melody}:
             _join(leader, first_with.setdefault(key, name), name)
     return {name: _find(leader, name) for name in melodies}
+
+
+def shared_tunes(corpus_a: Corpus, corpus_b: Corpus, run: int = RUN) -> list[tuple[str, str, int]]:
+    """Return which pieces of two corpora share a melody, whatever their keys.
+
+    Melodies are those of the first parts. Two pieces are named when any `run` successive intervals
+    of one occur in the other, as in `shared_run_groups`.
+
+    Returns:
+        Rows of the id in `corpus_a`, the id in `corpus_b`, and the number of different runs that
+        they share, in the order of the ids.
+    """
+    with_run: dict[tuple[int, ...], list[str]] = {}
+    for piece in corpus_a.pieces:
+        for key in melody_runs(melody_intervals(piece), run):
+            with_run.setdefault(key, []).append(piece.id)
+    shared: Counter[tuple[str, str]] = Counter()
+    for piece in corpus_b.pieces:
+        for key in melody_runs(melody_intervals(piece), run):
+            shared.update((other, piece.id) for other in with_run.get(key, ()))
+    return sorted((one, other, count) for (one, other), count in shared.items())
+
+
+def melody_runs(melody: Sequence[int], run: int = RUN) -> set[tuple[int, ...]]:
+    """Return all runs of so many successive intervals in a melody; a shorter melody has none."""
+    melody = tuple(melody)
+    return {melody[start : start + run] for start in range(len(melody) - run + 1)}
 
 
 def _find(leader: dict[str, str], name: str) -> str:

@@ -27,7 +27,15 @@ MELODY = "melody"
 
 _SHARED_FIELD = re.compile(r"[A-Z]:")
 _BLOCKS = {"%%begintext": "%%endtext", "%%beginps": "%%endps", "%%beginsvg": "%%endsvg"}
-_TITLES = {"T": "title", "C": "composer", "R": "rhythm", "M": "metre", "B": "book", "O": "origin"}
+_TITLES = {
+    "X": "number",
+    "T": "title",
+    "C": "composer",
+    "R": "rhythm",
+    "M": "metre",
+    "B": "book",
+    "O": "origin",
+}
 
 
 class Unreadable(NamedTuple):
@@ -69,7 +77,7 @@ def first_tune(text: str, path: Path) -> Piece:
     """
     shared, tunes = split_tunes(text)
     try:
-        return _piece(_parsed([*shared, *tunes[0][1]]), path.stem, path.name)
+        return _piece(_parsed([*shared, *tunes[0][1]], tunes[0][0]), path.stem, path.name)
     except AbcError as error:
         raise UserError(f"'{path}' {error}.") from error
 
@@ -99,7 +107,7 @@ def read_tunes(
     for number, lines in tunes:
         name = _free(f"{id}-{number}", taken) if len(tunes) > 1 else id
         try:
-            found.append(_piece(_parsed([*shared, *lines]), name, source, expand))
+            found.append(_piece(_parsed([*shared, *lines], number), name, source, expand))
         except AbcError as error:
             found.append(Unreadable(name, source, str(error)))
     return found
@@ -123,14 +131,14 @@ def split_tunes(text: str) -> tuple[list[str], list[tuple[str, list[str]]]]:
     """
     pieces = re.split(r"^X:[ \t]*(.*)$\n?", text, flags=re.MULTILINE)
     if len(pieces) == 1:
-        return [], [("1", text.split("\n"))]
+        return [], [("", text.split("\n"))]
     shared = [line for line in pieces[0].split("\n") if _SHARED_FIELD.match(line)]
     shared = [line for line in shared if not line.startswith("K:")]
     numbers = (re.sub(r"\W.*", "", number) or "0" for number in pieces[1::2])
     return shared, [(n[:20], p.split("\n")) for n, p in zip(numbers, pieces[2::2], strict=True)]
 
 
-def _parsed(lines: Sequence[str]) -> Body:
+def _parsed(lines: Sequence[str], number: str) -> Body:
     """Read the lines of a tune up to the empty line that ends it.
 
     Raises:
@@ -139,6 +147,7 @@ def _parsed(lines: Sequence[str]) -> Body:
     if sum(map(len, lines)) > MAX_TUNE:
         raise AbcError(f"is longer than {MAX_TUNE:,} characters")
     body = Body()
+    body.fields["X"] = number
     until = ""
     for line in lines:
         if until:
