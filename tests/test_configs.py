@@ -40,6 +40,8 @@ REFUSED = {
         ("dataset", name): "representation=multivoice needs a dataset with fixed parts and ranges"
         for name in ("classical_midi", "folder", "lakh", "maestro", "pop909")
     },
+    ("dataset", "celtic"): "model.given names no voice 'soprano' .* There is: melody",
+    ("representation", "abc"): "representation=abc holds one melody, but the dataset gives the ",
     ("representation", "points"): "representation=points holds points, but the dataset gives mus",
     ("representation", "pianoroll"): "A feedforward harmoniser such as minibach needs a categoric",
     ("representation", "melody"): "A feedforward harmoniser such as minibach needs a categorical ",

@@ -94,6 +94,7 @@ class Body:
         self._shift = 0
         self._names: dict[str, tuple[str, int]] = {}
         self._voice: Voice | None = None
+        self._label = ""
         self._events = 0
 
     def line(self, line: str) -> None:
@@ -160,6 +161,7 @@ class Body:
             self.voices[identity] = Voice(
                 name, self._key, unit, self._metre, self._shift + shift, self._count
             )
+            self.voices[identity].begin_section(self._label)
         return self.voices[identity]
 
     def _count(self) -> None:
@@ -182,7 +184,9 @@ class Body:
         elif letter == "L":
             self.voice.unit = parse_unit(value)
         elif letter == "P":
-            self.voice.begin_section(value)
+            self._label = value[:1]
+            for voice in self.voices.values():
+                voice.begin_section(self._label)
         elif letter == "Q":
             tempo = parse_tempo(value, self.voice.unit)
             if tempo is not None:

@@ -24,9 +24,9 @@ ACCIDENTALS = {"^": 1, "^^": 2, "_": -1, "__": -2, "=": 0, "": 0}
 _KEY = re.compile(r"([A-G])([#b♯♭]?)\s*([A-Za-z]+(?![A-Za-z]|=\w\w))?")
 _EXPLICIT = re.compile(r"(\^\^?|__?|=)([A-Ga-g])(?![\w=])")
 _SHIFT = re.compile(r"\b(octave|transpose)=\s*([+-]?\d{1,3})\b")
-_SIGNATURE = re.compile(r"\(?\s*(\d{1,3}(?:\s*\+\s*\d{1,3})*)\s*\)?\s*/\s*(\d{1,3})")
-_UNIT = re.compile(r"(\d{1,3})\s*(?:/\s*(\d{1,4}))?")
-_TEMPO = re.compile(r"((?:\d{1,3}/\d{1,3}\s*)+)=\s*(\d{1,4}(?:\.\d{1,3})?)")
+_SIGNATURE = re.compile(r"\(?\s*(\d{1,3}(?:\s*\+\s*\d{1,3})*)\s*\)?\s*/\s*(\d{1,3})(?!\d)")
+_UNIT = re.compile(r"(\d{1,3})\s*(?:/\s*(\d{1,4}))?(?!\d)")
+_TEMPO = re.compile(r"((?:\d{1,3}/\d{1,3}\s*)+)=\s*(\d{1,4}(?:\.\d{1,3})?)(?!\d)")
 _OLD_TEMPO = re.compile(r"(?:C\d?\s*=\s*)?(\d{1,4}(?:\.\d{1,3})?)")
 _VOICE_NAME = re.compile(r"""\b(?:name|nm)=(?:"([^"]*)"|(\S+))""")
 MAX_PARTS = 1000
@@ -152,7 +152,7 @@ def parse_tempo(text: str, unit: tuple[int, int]) -> float | None:
             return None
         beat = sum((Fraction(top, bottom) for top, bottom in beats), Fraction(0))
     else:
-        match = _OLD_TEMPO.match(text.strip())
+        match = _OLD_TEMPO.fullmatch(text.strip())
         if match is None:
             return None
         # Deprecated "Q:120": so many unit notes a minute.

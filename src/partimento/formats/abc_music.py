@@ -121,7 +121,7 @@ class Voice:
         if self.current.sounds:
             self.measures.append(self.current)
             self.current = Measure(self.metre, self.key)
-        self.current.label = label[:1]
+        self.current.label = label
 
     def mark(self, kind: str, value: Any) -> None:
         self.count_event()

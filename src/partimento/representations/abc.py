@@ -12,7 +12,7 @@ import numpy as np
 from annotated_types import Gt
 
 from partimento.distributions import Categorical
-from partimento.errors import UserError
+from partimento.errors import Mismatch, UserError
 from partimento.formats.abc import MELODY, Unreadable, read_tunes
 from partimento.formats.abc_header import MODES
 from partimento.music import DEFAULT_VELOCITY, Piece
@@ -72,12 +72,14 @@ class Abc(Representation):
             as the tune.
         metres: Metres of the alphabet.
         lengths: Note lengths of the alphabet, in eighth notes; others are sums of tied ones.
+        parts: Parts that the dataset promises, of which there may be one.
 
     Attributes:
         tokens: The alphabet; `tokens[0]` pads.
 
     Raises:
-        UserError: When the range or a metre or length is senseless.
+        UserError: When the range or a length is senseless.
+        Mismatch: When the dataset promises several parts.
     """
 
     def __init__(
@@ -89,12 +91,19 @@ class Abc(Representation):
         length: Annotated[int, Gt(3)] | None = None,
         metres: Sequence[str] = METRES,
         lengths: Sequence[str] = LENGTHS,
+        parts: Sequence[str] = (),
     ) -> None:
+        if len(parts) > 1:
+            raise Mismatch(
+                "representation=abc holds one melody, but the dataset gives the parts "
+                f"{', '.join(parts)}: take a dataset of melodies, such as dataset=celtic."
+            )
         if not 0 < low <= high < 127:
             raise UserError(
                 f"representation.low and high must be MIDI numbers from 1 to 126, not {low}, {high}."
             )
         self.to_c, self.repeats, self.low, self.high, self.length = to_c, repeats, low, high, length
+        self.parts = tuple(parts)
         self.metres, self.length_names = tuple(metres), tuple(lengths)
         self._lengths = Lengths(map(_fraction, lengths))
         fifths = [0] if to_c else range(-7, 8)
@@ -126,6 +135,7 @@ class Abc(Representation):
             "length": self.length,
             "metres": list(self.metres),
             "lengths": list(self.length_names),
+            "parts": list(self.parts),
         }
 
     def metrics(self) -> dict[str, Metric]:
