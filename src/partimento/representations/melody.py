@@ -74,7 +74,7 @@ class Melody(Representation):
         self,
         voice: str | int = HIGHEST,
         low: Annotated[int, Ge(0), Le(127)] = 48,
-        high: Annotated[int, Ge(0), Le(127)] = 96,
+        high: Annotated[int, Ge(0), Le(127)] = 99,
         bars: Annotated[int, Gt(0)] | None = 4,
         steps_per_bar: Annotated[int, Gt(0)] = 16,
         metre: str = "4/4",
