@@ -138,7 +138,8 @@ class Melody(Representation):
                 index = int(table.piece[np.argmin(inside)])
                 refuse_outside(self.line(pieces[index]), self.low, self.high)
             table = table.only(inside)
-        table = table.only(skyline(table, self.steps_per_quarter))
+        on_top = skyline(table, self.steps_per_quarter)
+        table = table if on_top.all() else table.only(on_top)
         notes = place(table, table.piece, self.steps_per_quarter)
         if not notes.kept.all():
             table = table.only(notes.kept)

@@ -186,8 +186,11 @@ def place(table: NoteTable, lane: np.ndarray, steps_per_quarter: int) -> GridNot
         lane: Lane of each note, `(notes,)`, at or above 0; no lane holds notes of two pieces.
         steps_per_quarter: Grid steps to the quarter note.
     """
-    order = _stable_order(lane)
-    table, lane = table.only(order), lane[order]
+    if (lane[1:] >= lane[:-1]).all():
+        order = np.arange(len(lane))
+    else:
+        order = _stable_order(lane)
+        table, lane = table.only(order), lane[order]
     start, stop = table.spans(steps_per_quarter)
     same_lane = lane[1:] == lane[:-1]
     overlap = np.zeros_like(start)
@@ -226,8 +229,6 @@ def _keep_nearest(kept: np.ndarray, collides: np.ndarray, error: np.ndarray) -> 
 
 
 def _stable_order(lane: np.ndarray) -> np.ndarray:
-    if (lane[1:] >= lane[:-1]).all():
-        return np.arange(len(lane))
     if lane.max() <= _RADIX:
         lane = lane.astype(np.uint16)
     return np.argsort(lane, kind="stable")
