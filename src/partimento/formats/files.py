@@ -5,22 +5,23 @@ from __future__ import annotations
 import difflib
 import logging
 import re
-import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from partimento.errors import UserError
 from partimento.formats.abc import Unreadable, decode_abc, first_tune, read_tunes
+from partimento.formats.limits import check_piece
+from partimento.formats.midi import piece_of_midi
 from partimento.formats.musicxml import read_musicxml
 from partimento.formats.musicxml_file import MAX_BYTES
-from partimento.music import Piece, from_muspy
+from partimento.formats.muspy_files import piece_of_muspy
+from partimento.music import Piece
 
-if TYPE_CHECKING:
-    import muspy
-
-READABLE = "MIDI (.mid, .midi), MusicXML (.musicxml, .xml, .mxl) and ABC (.abc) files can be read"
 log = logging.getLogger(__name__)
+READABLE = (
+    "MIDI (.mid, .midi), MusicXML (.musicxml, .xml, .mxl), ABC (.abc) and muspy's "
+    "JSON and YAML (.json, .yaml, .yml) files can be read"
+)
 SUFFIXES = {
     ".mid": "MIDI",
     ".midi": "MIDI",
@@ -28,29 +29,25 @@ SUFFIXES = {
     ".xml": "MusicXML",
     ".mxl": "MusicXML",
     ".abc": "ABC",
+    ".json": "JSON",
+    ".yaml": "YAML",
+    ".yml": "YAML",
 }
 
 
 def read_piece(path: str | Path) -> Piece:
-    """Return the music of a MusicXML, MIDI or ABC file.
+    """Return the music of a file, of an ABC file that of its first tune.
 
-    What kind of file it is, its first bytes tell, else its suffix. MIDI keeps its ticks; drums
-    are left out. Of an ABC file the first tune is read.
+    What kind of file it is, its first bytes tell, else its suffix.
 
     Raises:
-        UserError: When the file is missing, empty, damaged, of another kind, or without notes.
+        UserError: When the file is missing, empty, too large, damaged, of another kind, or
+            without notes.
     """
     path = Path(path)
     kind, data = _content(path)
-    if kind == "MusicXML":
-        piece = read_musicxml(path)
-    elif kind == "MIDI":
-        piece = _through_muspy(path, kind, lambda muspy: muspy.read_midi(path))
-    else:
-        piece = first_tune(decode_abc(data), path)
-    if not len(piece):
-        raise UserError(f"'{path}' holds no notes.")
-    return piece
+    pieces = [first_tune(decode_abc(data), path)] if kind == "ABC" else _READERS[kind](data, path)
+    return _checked(pieces, path)[0]
 
 
 def read_pieces(path: str | Path) -> list[Piece]:
@@ -63,16 +60,16 @@ def read_pieces(path: str | Path) -> list[Piece]:
     """
     path = Path(path)
     kind, data = _content(path)
-    if kind != "ABC":
-        return [read_piece(path)]
-    tunes = read_tunes(decode_abc(data), id=path.stem, source=path.name)
-    bad = [tune for tune in tunes if isinstance(tune, Unreadable)]
-    pieces = [tune for tune in tunes if isinstance(tune, Piece)]
+    return _checked(_READERS[kind](data, path), path)
+
+
+def _checked(pieces: list[Piece], path: Path) -> list[Piece]:
+    """Return the pieces that hold notes, no more of them than any piece does."""
+    pieces = [piece for piece in pieces if len(piece)]
     if not pieces:
-        raise UserError(f"'{path}' {bad[0].reason}.")
-    if bad:
-        reasons = "; ".join(f"{tune.id} {tune.reason}" for tune in bad[:5])
-        log.warning("%d of %d tunes of '%s' left out: %s", len(bad), len(tunes), path, reasons)
+        raise UserError(f"'{path}' holds no notes.")
+    for piece in pieces:
+        check_piece(piece, str(path))
     return pieces
 
 
@@ -89,6 +86,43 @@ def _content(path: Path) -> tuple[str, bytes]:
     if kind is None:
         raise UserError(f"'{path}' is not a music file that is known here; {READABLE}.")
     return kind, data
+
+
+def _read_midi(data: bytes, path: Path) -> list[Piece]:
+    return [piece_of_midi(data, id=path.stem, source=path.name, name=str(path))]
+
+
+def _read_musicxml(_: bytes, path: Path) -> list[Piece]:
+    return [read_musicxml(path)]
+
+
+def _read_json(data: bytes, path: Path) -> list[Piece]:
+    return [piece_of_muspy(data, "json", id=path.stem, source=path.name, name=str(path))]
+
+
+def _read_yaml(data: bytes, path: Path) -> list[Piece]:
+    return [piece_of_muspy(data, "yaml", id=path.stem, source=path.name, name=str(path))]
+
+
+def _read_abc(data: bytes, path: Path) -> list[Piece]:
+    tunes = read_tunes(decode_abc(data), id=path.stem, source=path.name)
+    bad = [tune for tune in tunes if isinstance(tune, Unreadable)]
+    pieces = [tune for tune in tunes if isinstance(tune, Piece)]
+    if not pieces:
+        raise UserError(f"'{path}' {bad[0].reason}.")
+    if bad:
+        reasons = "; ".join(f"{tune.id} {tune.reason}" for tune in bad[:5])
+        log.warning("%d of %d tunes of '%s' left out: %s", len(bad), len(tunes), path, reasons)
+    return pieces
+
+
+_READERS: dict[str, Callable[[bytes, Path], list[Piece]]] = {
+    "MIDI": _read_midi,
+    "MusicXML": _read_musicxml,
+    "ABC": _read_abc,
+    "JSON": _read_json,
+    "YAML": _read_yaml,
+}
 
 
 def _check_exists(path: Path) -> None:
@@ -112,48 +146,13 @@ def _check_exists(path: Path) -> None:
 def _kind(data: bytes, suffix: str) -> str | None:
     """Tell the kind of a file by its first bytes, else by its suffix."""
     start = data[:1024].removeprefix(b"\xef\xbb\xbf").lstrip()
-    if start.startswith(b"MThd"):
+    if start.startswith(b"MThd") or re.match(rb"RIFF....RMID", start, re.DOTALL):
         return "MIDI"
     # A zip file (.mxl), or XML in UTF-8 or in UTF-16 with its byte-order mark.
     if start.startswith((b"PK\x03\x04", b"<", b"\xff\xfe<", b"\xfe\xff\x00<")):
         return "MusicXML"
     if re.match(rb"(%abc|X:\s*\d)", start):
         return "ABC"
+    if re.match(rb"\{\s*\"", start):
+        return "JSON"
     return SUFFIXES.get(suffix)
-
-
-def _through_muspy(path: Path, kind: str, read: Callable[[Any], Any]) -> Piece:
-    """Return what muspy reads; whatever it or mido raise becomes one sentence."""
-    with warnings.catch_warnings():
-        # They warn about their own innards, not about the user's file.
-        warnings.simplefilter("ignore")
-        try:
-            import muspy
-
-            music = read(muspy)
-            _tidy(music)
-            return from_muspy(music, id=path.stem, source=path.name)
-        except Exception as error:
-            reason = (str(error).strip().splitlines() or [""])[0].rstrip(".")
-            raise UserError(
-                f"'{path}' is no {kind} file that can be read "
-                f"({type(error).__name__}{': ' + reason if reason else ''}); {READABLE}."
-            ) from error
-
-
-def _tidy(music: muspy.Music) -> None:
-    """Mend in place what muspy leaves in a form that a piece cannot take."""
-    music.tracks = [track for track in music.tracks if track.notes]
-    end = max((note.end for track in music.tracks for note in track.notes), default=0)
-    for name in ("tempos", "key_signatures", "time_signatures"):
-        # Files often repeat these in every track; of several at one time the last holds.
-        marks = {mark.time: mark for mark in getattr(music, name) if mark.time < max(end, 1)}
-        setattr(music, name, [marks[time] for time in sorted(marks)])
-    for key in music.key_signatures:
-        if key.fifths is None and key.root is not None:
-            # The circle of fifths; a minor key has the signature of the major three semitones up.
-            major = key.root + 3 * (key.mode == "minor")
-            key.fifths = (7 * major + 5) % 12 - 5
-    if music.metadata.title == "None":
-        # What muspy makes of a MIDI file without a title.
-        music.metadata.title = None

@@ -18,6 +18,13 @@ from partimento.errors import UserError
 MAX_BYTES = 64 * 2**20
 """Largest score that is read, in decompressed bytes: a guard against files made to fill memory."""
 
+# An element takes some 130 bytes of memory and an attribute 260, each with a short text, however
+# few bytes of the file they are; the largest real scores stay below this.
+_MAX_TREE_BYTES = 640 * 2**20
+_ELEMENT_BYTES, _ATTRIBUTE_BYTES = 130, 260
+
+_MAX_MEMBERS = 1000  # of a compressed file: a score, a container, perhaps pictures
+
 # What zipfile raises on damaged bytes; RuntimeError, and NotImplementedError under it, when they
 # claim to be encrypted or compressed in some unknown way.
 _DAMAGED = (
@@ -77,6 +84,8 @@ def _too_large(name: str) -> UserError:
 
 
 def _parse(data: bytes, name: str) -> Element:
+    if data.count(b"<") * _ELEMENT_BYTES + data.count(b"=") * _ATTRIBUTE_BYTES > _MAX_TREE_BYTES:
+        raise UserError(f"'{name}' has more XML elements than any score.")
     try:
         return SafeTree.fromstring(data)
     except DefusedXmlException as error:
@@ -88,6 +97,8 @@ def _parse(data: bytes, name: str) -> Element:
 
 def _unpack(data: bytes, name: str) -> bytes:
     """Return the score inside a compressed file."""
+    if data.count(b"PK\x01\x02") > _MAX_MEMBERS:
+        raise UserError(f"'{name}' is a zip file of more than {_MAX_MEMBERS} files, and no score.")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return _member(archive, _score_member(archive, name), name)
@@ -97,10 +108,14 @@ def _unpack(data: bytes, name: str) -> bytes:
 
 def _member(archive: zipfile.ZipFile, member: str, name: str) -> bytes:
     info = archive.getinfo(member)
-    # zipfile never returns more than the size announced here, so announcing less is no way around.
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        # MusicXML 4.0 allows no other, and zipfile decompresses others without a bound.
+        raise zipfile.BadZipFile("it is compressed by another method than 'deflate'")
     if info.file_size > MAX_BYTES:
         raise _too_large(name)
-    return archive.read(info)
+    with archive.open(info) as file:
+        # With a bound: archive.read decompresses all there is, whatever size is announced.
+        return file.read(MAX_BYTES + 1)
 
 
 def _named_in(container: bytes, name: str) -> list[str]:
