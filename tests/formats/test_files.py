@@ -12,7 +12,8 @@ import pytest
 from partimento.datasets.chorales import corpus_folder
 from partimento.datasets.inputs import read_input
 from partimento.errors import UserError
-from partimento.formats.files import read_piece
+from partimento.formats import limits
+from partimento.formats.files import read_piece, read_pieces
 from partimento.music import Bar, Piece
 
 TUNE = """X:7
@@ -164,7 +165,10 @@ def test_chorale_by_number() -> None:
         read_input("bwv:99999")
 
 
-READABLE = "MIDI (.mid, .midi), MusicXML (.musicxml, .xml, .mxl) and ABC (.abc) files can be read"
+READABLE = (
+    "MIDI (.mid, .midi), MusicXML (.musicxml, .xml, .mxl), ABC (.abc) and muspy's "
+    "JSON and YAML (.json, .yaml, .yml) files can be read"
+)
 
 
 @pytest.mark.parametrize(
@@ -176,10 +180,10 @@ READABLE = "MIDI (.mid, .midi), MusicXML (.musicxml, .xml, .mxl) and ABC (.abc) 
         (
             "a.mid",
             b"no music at all",
-            "'{}' is no MIDI file that can be read (OSError: MThd not found",
+            "'{}' is no MIDI file that can be read: it does not begin with 'MThd'.",
         ),
-        ("a.mid", b"MThd\0\0\0\6\0\1\0\1\0\x60MTrk\0\0\0\x09\0\x90", "'{}' is no MIDI file that"),
-        ("a.mid", b"MThd\0\0\0\6\0\2\0\0\0\x60", "'{}' is no MIDI file that can be read (MIDIE"),
+        ("a.json", b'{"tracks": []}', "'{}' holds no notes."),
+        ("a.yml", b"tracks: []", "'{}' holds no notes."),
         ("a.mid", b"MThd\0\0\0\6\0\1\0\0\0\x60", "'{}' holds no notes."),
         ("a.abc", b"X:1\nT:Silence\nK:C\nz4|\n", "'{}' holds no notes."),
         ("a.abc", b"hello", "'{}' is no ABC tune: it has no key (a line such as 'K:G')."),
@@ -205,7 +209,27 @@ def test_cause_is_kept(tmp_path: Path) -> None:
     path.write_bytes(b"no music at all")
     with pytest.raises(UserError) as caught:
         read_piece(path)
-    assert isinstance(caught.value.__cause__, OSError)
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
+def test_pieces_of_a_file_are_a_list(tmp_path: Path) -> None:
+    path = write_midi(tmp_path / "two.mid")
+    assert read_pieces(path) == [read_piece(path)]
+
+
+def test_muspy_json_by_content(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text(
+        '{"resolution": 4, "tracks": [{"notes": [{"time": 0, "pitch": 60, "duration": 4}]}]}'
+    )
+    assert rows(read_piece(path)) == [(0, 4, 60, 0)]
+
+
+def test_a_piece_beyond_measure_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_midi(tmp_path / "two.mid")
+    monkeypatch.setattr(limits, "MAX_NOTES", 5)
+    with pytest.raises(UserError, match="has more than 5 notes, the most that is read"):
+        read_piece(path)
 
 
 def test_damaged_midi_gives_a_piece_or_a_sentence(tmp_path: Path) -> None:

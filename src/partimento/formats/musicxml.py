@@ -16,6 +16,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from partimento.errors import UserError
+from partimento.formats.limits import MAX_TICK, check_count, check_length
 from partimento.formats.musicxml_file import load_score, part_names
 from partimento.formats.musicxml_part import PartReader, number
 from partimento.music import Bar, Chord, Piece
@@ -23,7 +24,7 @@ from partimento.music import Bar, Chord, Piece
 READER_VERSION = 3
 """Raised whenever a file would be read as different music than before; part of every cache key."""
 
-_MAX_TICK = 2**31 - 1
+_MAX_RESOLUTION = 2**100  # while reading; a piece counts in the coarsest ticks that suffice
 
 
 def read_musicxml(path: str | Path, *, id: str | None = None, source: str = "") -> Piece:
@@ -90,7 +91,13 @@ def _resolution(root: Element, name: str) -> int:
         raise UserError(f"'{name}' has a wrong <divisions> or <beat-type>: {error}.") from error
     if any(value <= 0 for value in found):
         raise UserError(f"'{name}' has a <divisions> or <beat-type> that is not above zero.")
-    return math.lcm(*(value.numerator for value in found))
+    resolution = 1
+    for numerator in {value.numerator for value in found}:
+        resolution = math.lcm(resolution, numerator)
+        # At once: the multiple of thousands of numbers would take for ever to count up.
+        if resolution > _MAX_RESOLUTION:
+            raise UserError(f"'{name}' divides the quarter note in too many different ways.")
+    return resolution
 
 
 def _read_bars(
@@ -134,8 +141,10 @@ def _assemble(parts: Sequence[PartReader], bars: Sequence[Bar], end: int, name: 
         *(time for chord in chords for time in (chord.onset, chord.duration)),
         *(time for note in notes for time in note[:2]),
     )
-    if max(end, resolution) // unit > _MAX_TICK:
-        raise UserError(f"'{name}' has note values too fine to be counted in {_MAX_TICK} ticks.")
+    if resolution // unit > MAX_TICK:
+        raise UserError(f"'{name}' has note values too fine to be counted in {MAX_TICK} ticks.")
+    check_count(len(notes), len(bars), name)
+    check_length(end // unit, resolution // unit, name)
     table = np.array(
         [(onset // unit, duration // unit, *rest) for onset, duration, *rest in notes], np.int32
     ).reshape(-1, 4)

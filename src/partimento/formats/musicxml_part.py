@@ -15,6 +15,9 @@ from partimento.music import Key, Tempo
 GRACE_NOTES = "grace notes dropped"
 """Name of the `Piece.metadata` entry that counts them; absent when there were none."""
 
+_MAX_METRE = 1024
+_MAX_FIFTHS = 14  # as many sharps or flats as a key of double ones has
+
 _SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _ACCIDENTALS = {-2: "bb", -1: "b", 0: "", 1: "#", 2: "##"}
 _DEGREES = {"add": "add", "alter": "", "subtract": "no"}
@@ -78,7 +81,11 @@ def _metre(time: Element) -> tuple[int, int] | None:
         return None
     if len(beats) != len(types) or min(beats) <= 0:
         raise ValueError("its time signature is incomplete")
+    if min(types) <= 0 or max(*types, *beats) > _MAX_METRE:
+        raise ValueError("its time signature is none")
     common = math.lcm(*types)
+    if common > _MAX_METRE:
+        raise ValueError("its time signature is none")
     return sum(n * common // kind for n, kind in zip(beats, types, strict=True)), common
 
 
@@ -203,6 +210,8 @@ class PartReader:
 
     def key(self, fifths: int, mode: str) -> None:
         """Add the key signature as it sounds: a transposing part's own is another one."""
+        if abs(fifths) > _MAX_FIFTHS:
+            raise ValueError(f"a key has more than {_MAX_FIFTHS} sharps or flats")
         if self.transposition % 12:
             fifths = (fifths + 7 * self.transposition + 6) % 12 - 6
         key = Key(self.start + self.cursor, fifths, "" if mode == "none" else mode)
@@ -223,5 +232,7 @@ class PartReader:
     def sound(self, element: Element) -> None:
         for sound in element.iter("sound"):
             tempo = float(sound.get("tempo") or 0)
+            if not math.isfinite(tempo):
+                raise ValueError("a tempo is not finite")
             if tempo > 0:
                 self.tempos.append(Tempo(self.start + self.cursor, tempo))

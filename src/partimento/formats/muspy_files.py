@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -255,12 +255,13 @@ def _tempos(music: Mapping[str, Any], end: int) -> tuple[Tempo, ...]:
 
 def _chords(music: Mapping[str, Any], end: int) -> tuple[Chord, ...]:
     """Return the annotations that `music.to_muspy` writes for chord symbols."""
-    symbols: Sequence[tuple[int, str]] = [
-        (onset, _text(mark.get("annotation")))
-        for onset, mark in _marks(music, "annotations", end)
+    symbols = {
+        _time(mark): _text(mark.get("annotation"))
+        for mark in _rows(music, "annotations")
         if mark.get("group") == "chord"
-    ]
+    }
+    found = sorted((onset, text) for onset, text in symbols.items() if onset < end)
     return tuple(
         Chord(onset, stop - onset, text)
-        for (onset, text), (stop, _) in pairwise([*symbols, (end, "")])
+        for (onset, text), (stop, _) in pairwise([*found, (end, "")])
     )
