@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import lzma
 import struct
@@ -18,10 +19,9 @@ from partimento.errors import UserError
 MAX_BYTES = 64 * 2**20
 """Largest score that is read, in decompressed bytes: a guard against files made to fill memory."""
 
-# An element takes some 130 bytes of memory and an attribute 260, each with a short text, however
-# few bytes of the file they are; the largest real scores stay below this.
-_MAX_TREE_BYTES = 640 * 2**20
-_ELEMENT_BYTES, _ATTRIBUTE_BYTES = 130, 260
+# However few bytes of the file it is, an element takes some 130 bytes of memory and two
+# microseconds, an attribute 260 bytes; a movement of a symphony has half as many.
+_MAX_ELEMENTS, _MAX_ATTRIBUTES = 2_000_000, 1_000_000
 
 _MAX_MEMBERS = 1000  # of a compressed file: a score, a container, perhaps pictures
 
@@ -84,8 +84,12 @@ def _too_large(name: str) -> UserError:
 
 
 def _parse(data: bytes, name: str) -> Element:
-    if data.count(b"<") * _ELEMENT_BYTES + data.count(b"=") * _ATTRIBUTE_BYTES > _MAX_TREE_BYTES:
-        raise UserError(f"'{name}' has more XML elements than any score.")
+    elements = data.count(b"<") - data.count(b"</")
+    if elements > _MAX_ELEMENTS or data.count(b"=") > _MAX_ATTRIBUTES:
+        raise UserError(f"'{name}' has more XML elements or attributes than any score.")
+    collecting = gc.isenabled()
+    # Looking for cycles among millions of new elements, where there are none, takes half the time.
+    gc.disable()
     try:
         return SafeTree.fromstring(data)
     except DefusedXmlException as error:
@@ -93,6 +97,9 @@ def _parse(data: bytes, name: str) -> Element:
     except (SafeTree.ParseError, ValueError, LookupError) as error:
         # ValueError and LookupError: an encoding that the parser does not know.
         raise UserError(f"'{name}' is not XML, so not a MusicXML score: {error}.") from error
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _unpack(data: bytes, name: str) -> bytes:
