@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import hostile
+import hostile_midi
 from hostile import Maker
 
 SECONDS = 5  # of processor time for one file
@@ -30,9 +31,9 @@ HEAVY_EVERY = 100
 # What makes files of some kilobytes ...
 LIGHT: dict[str, tuple[Maker, ...]] = {
     ".mid": (
-        hostile.midi_track_count, hostile.midi_division, hostile.midi_chunk_length,
-        hostile.midi_far_apart, hostile.midi_running_status, hostile.midi_metas,
-        hostile.midi_metre_at_every_tick,
+        hostile_midi.midi_track_count, hostile_midi.midi_division, hostile_midi.midi_chunk_length,
+        hostile_midi.midi_far_apart, hostile_midi.midi_running_status, hostile_midi.midi_metas,
+        hostile_midi.midi_metre_at_every_tick,
     ),
     ".xml": (
         hostile.xml_absurd_number, hostile.xml_entities, hostile.xml_encoding, hostile.xml_deep,
@@ -45,11 +46,11 @@ LIGHT: dict[str, tuple[Maker, ...]] = {
 }  # fmt: skip
 # ... and what makes files that cost megabytes, or some seconds, by design.
 HEAVY: tuple[tuple[str, Maker], ...] = (
-    (".mxl", hostile.zip_bomb), (".mid", hostile.midi_queue), (".xml", hostile.xml_huge_chord),
-    (".mxl", hostile.zip_bomb_bz2), (".mid", hostile.midi_never_ended),
+    (".mxl", hostile.zip_bomb), (".mid", hostile_midi.midi_queue), (".xml", hostile.xml_huge_chord),
+    (".mxl", hostile.zip_bomb_bz2), (".mid", hostile_midi.midi_never_ended),
     (".xml", hostile.xml_million_elements), (".mxl", hostile.zip_many_members),
-    (".mid", hostile.midi_many_notes), (".abc", hostile.abc_long), (".xml", hostile.xml_huge_text),
-    (".mid", hostile.midi_many_tracks),
+    (".mid", hostile_midi.midi_many_notes), (".abc", hostile.abc_long), (".xml", hostile.xml_huge_text),
+    (".mid", hostile_midi.midi_many_tracks),
 )  # fmt: skip
 SUFFIXES = (".mid", ".xml", ".mxl", ".abc")
 
@@ -84,7 +85,7 @@ def sound_files() -> dict[str, tuple[bytes, ...]]:
     book = sorted((corpus_folder().parent / "airdsAirs").glob("*.abc"))[0]
     tunes = book.read_bytes().split(b"\n\n")[1:5]
     return {
-        ".mid": (*midi, hostile.midi(hostile.midi_notes(random.Random(0)))),
+        ".mid": (*midi, hostile_midi.midi(hostile_midi.midi_notes(random.Random(0)))),
         ".xml": (
             *(tostring(load_score(path)) for path in chosen[:2]),
             hostile.score(hostile.NOTE.format(duration=1) * 4),
@@ -95,8 +96,9 @@ def sound_files() -> dict[str, tuple[bytes, ...]]:
 
 
 def damage(data: bytes, draw: random.Random) -> bytes:
-    """Return bytes flipped, cut, inserted, repeated, deleted or exchanged."""
-    kind = draw.choice(["flip", "flip", "bytes", "cut", "insert", "repeat", "delete", "swap"])
+    """Return bytes flipped, cut, inserted, repeated, deleted or exchanged, or digits for others."""
+    kinds = ["flip", "flip", "bytes", "cut", "insert", "repeat", "delete", "swap", "digits"]
+    kind = draw.choice(kinds)
     at = draw.randrange(len(data))
     length = draw.choice([1, 4, 40, 400])
     if kind == "cut":
@@ -111,6 +113,11 @@ def damage(data: bytes, draw: random.Random) -> bytes:
         other = draw.randrange(len(data))
         return data[:at] + data[other : other + length] + data[at + length :]
     changed = bytearray(data)
+    if kind == "digits":
+        digits = [place for place, byte in enumerate(data) if 48 <= byte < 58]
+        for place in draw.sample(digits, min(len(digits), draw.choice([1, 3, 30]))):
+            changed[place] = draw.randrange(45, 58)
+        return bytes(changed)
     for _ in range(draw.choice([1, 1, 3, 20])):
         place = draw.randrange(len(data))
         changed[place] = (
@@ -129,8 +136,7 @@ def case(index: int, seed: int = SEED) -> Case:
     # One half of the files is damaged music, the other is made up.
     if index // len(SUFFIXES) % 2:
         return Case("damage", suffix, damage(draw.choice(sound_files()[suffix]), draw))
-    makers = LIGHT[suffix]
-    maker = makers[index // len(SUFFIXES) // 2 % len(makers)]
+    maker = draw.choice(LIGHT[suffix])
     return Case(maker.__name__, suffix, maker(draw))
 
 
@@ -164,7 +170,7 @@ class Guard:
         if event == "open":
             path, mode = str(arguments[0]), arguments[1] or "r"
             code = path.startswith(self.libraries) and path.endswith((".py", ".pyc"))
-            if path != self.input and not (code and mode in ("r", "rb")):
+            if mode not in ("r", "rb") or (path != self.input and not code):
                 self.seen.append(f"open {path}")
         elif event.startswith(self.FORBIDDEN) and event not in self.HARMLESS:
             self.seen.append(event)
