@@ -34,7 +34,7 @@ from measure import in_turn, median_ratio, timed, write
 from partimento.data.mapped import map_examples
 from partimento.datasets.folder import Folder, files_below
 from partimento.datasets.preparation import prepare_files
-from partimento.datasets.reading import read_file
+from partimento.formats.files import read_pieces
 from partimento.representations.base import Representation
 
 EVENTS = "partimento.representations.events"
@@ -98,7 +98,7 @@ def make_files(folder: Path, count: int) -> None:
 def prepared(root: Path, names: list[str], out: Path) -> Any:
     """Prepare some files in this process."""
     files = [(name, (root / name).stat().st_size) for name in names]
-    return prepare_files(files, root, read_file, out, total=len(names), workers=0)
+    return prepare_files(files, root, read_pieces, out, total=len(names), workers=0)
 
 
 def by_muspy(root: Path, names: list[str]) -> None:
@@ -152,7 +152,7 @@ def whole(root: Path, out: Path, share: float) -> dict[str, float]:
     everything = [(file.name, file.size) for file in dataset.files(root)]
     some = everything[: round(len(everything) * share)]
     start = time.perf_counter()
-    shards = prepare_files(some, root, read_file, out, total=len(some))
+    shards = prepare_files(some, root, read_pieces, out, total=len(some))
     seconds = time.perf_counter() - start
     # Kilobytes on Linux; of the children the largest, which all may become.
     own, child = (

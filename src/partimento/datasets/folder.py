@@ -20,9 +20,9 @@ from annotated_types import Ge
 
 from partimento.datasets.base import Card, Corpus, Dataset, Skipped
 from partimento.datasets.preparation import commonest_reason, prepare_files, printable
-from partimento.datasets.reading import READERS, SUFFIXES, read_file
 from partimento.datasets.shards import SHARD_FORMAT, PieceShards
 from partimento.errors import UserError
+from partimento.formats.files import READER_VERSIONS, SUFFIXES, read_pieces
 from partimento.music import Piece
 
 DATASET_VERSION = 1
@@ -83,7 +83,7 @@ def read_selected(
     Raises:
         UserError: When the file cannot be read, or holds no such piece.
     """
-    pieces = read_file(path)
+    pieces = read_pieces(path)
     if not parts:
         return pieces
     chosen = [selected(piece, parts, ranges) for piece in pieces]
@@ -170,7 +170,7 @@ class Folder(Dataset):
         """Return what, beside the files, can change the pieces."""
         return {
             "dataset": DATASET_VERSION,
-            "readers": READERS,
+            "readers": READER_VERSIONS,
             "shards": SHARD_FORMAT,
             "pattern": self.pattern,
             "parts": self.parts,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from partimento.errors import UserError
+from partimento.formats import abc, midi, musicxml, muspy_files
 from partimento.formats.abc import Unreadable, decode_abc, first_tune, read_tunes
 from partimento.formats.limits import check_piece
 from partimento.formats.midi import piece_of_midi
@@ -32,6 +33,13 @@ SUFFIXES = {
     ".json": "JSON",
     ".yaml": "YAML",
     ".yml": "YAML",
+}
+# Raised whenever a file would be read as different music than before; part of cache keys.
+READER_VERSIONS = {
+    "midi": midi.READER_VERSION,
+    "musicxml": musicxml.READER_VERSION,
+    "abc": abc.READER_VERSION,
+    "muspy": muspy_files.READER_VERSION,
 }
 
 
