@@ -45,6 +45,16 @@ class DataConfig:
     stride: PositiveInt = 1
     eval_stride: PositiveInt = 4
     transpose: bool = True
+    packing: PositiveInt | None = None
+    documents: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse to mark documents where nothing is packed."""
+        if self.documents and self.packing is None:
+            raise UserError(
+                "data.documents=true tells the pieces of a packed window apart: set data.packing "
+                "to its length, or data.documents=false."
+            )
 
 
 @dataclass

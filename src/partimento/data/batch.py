@@ -34,12 +34,15 @@ class Batch:
         condition: Conditions by name, each `(batch, ...)`, with the distributions that the
             representation publishes in `conditions`.
         lengths: Number of valid steps of each example, `(batch,)`; None: all of them.
+        documents: Which document each step of a packed stream belongs to, `(batch, steps)`, -1 for
+            padding; None: each example is one.
     """
 
     x: Tensor
     given: Tensor | None = None
     condition: dict[str, Tensor] = field(default_factory=dict)
     lengths: Tensor | None = None
+    documents: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -51,6 +54,7 @@ class Batch:
             given=None if self.given is None else function(self.given),
             condition={name: function(value) for name, value in self.condition.items()},
             lengths=None if self.lengths is None else function(self.lengths),
+            documents=None if self.documents is None else function(self.documents),
         )
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:

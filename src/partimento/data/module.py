@@ -17,6 +17,7 @@ from partimento.data.collate import collate, digest_of, joined_digest
 from partimento.data.encoding import examples_of, losses_of
 from partimento.data.loader import Beats, EvalLoader, TrainLoader, batches_per_epoch
 from partimento.data.mapped import Mapped, Subset, map_examples, mappable, mapped_key
+from partimento.data.packing import PackedLoader, check_packing, documents_of, on_disk, pack
 from partimento.data.splits import SPLITS, Manifest
 from partimento.datasets.base import Corpus, Dataset, ExampleDataset
 from partimento.datasets.shards import PieceShards
@@ -94,7 +95,10 @@ class MusicDataModule(LightningDataModule):
             training = split == "train"
             stride = self.config.stride if training else self.config.eval_stride
             transpose = training and self.config.transpose and self.dataset.transposable
-            batch = self._encoded(split, stride, transpose)
+            if self.config.packing:
+                batch: Batch | None = self._packed(split, transpose)
+            else:
+                batch = self._encoded(split, stride, transpose)
             if batch is None:
                 raise UserError(
                     f"No piece of the {split} split gives a window: {len(self.pieces(split))} "
@@ -128,6 +132,13 @@ class MusicDataModule(LightningDataModule):
         )
         return self._mapped[split].batch()
 
+    def _packed(self, split: str, transpose: bool) -> Batch:
+        """Return the documents of a split as one stream, in windows."""
+        length = self.config.packing or 0
+        check_packing(self.representation, length)
+        documents = documents_of(self.pieces(split), self.representation, transpose)
+        return pack(documents, length, mark=self.config.documents, scratch=self.cache)
+
     def lost(self) -> dict[str, int]:
         """Count what the representation loses over the whole corpus, by reason."""
         if len(self._mapped) == len(SPLITS):
@@ -141,6 +152,8 @@ class MusicDataModule(LightningDataModule):
     def _on_device(self, split: str) -> Batch:
         """Return the examples on the trainer's device, where they stay; mapped ones keep their place."""
         if split in self._mapped and self._mapped[split].on_disk:
+            return self.examples(split)
+        if self.config.packing and on_disk(self.examples(split)):
             return self.examples(split)
         device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
         moved = self.examples(split).to(device)
@@ -156,7 +169,7 @@ class MusicDataModule(LightningDataModule):
         """Return the rest of the epoch in which the model stands, or beats for one that draws."""
         trainer = self._fitting()
         counters = getattr(trainer.lightning_module, "counters", {})
-        loader = TrainLoader(
+        loader = (PackedLoader if self.config.packing else TrainLoader)(
             self._on_device("train"),
             batch_size=self.batch_size,
             seed=self.seed,

@@ -67,6 +67,15 @@ def score_of(piece: Piece, *, merged: bool) -> Any:
     return score
 
 
+def silent_score(resolution: int) -> Any:
+    """Return a score without notes, in 4/4."""
+    from symusic import Score, TimeSignature
+
+    score: Any = Score(resolution)
+    score.time_signatures = [TimeSignature(0, 4, 4)]
+    return score
+
+
 def in_order(score: Any) -> Any:
     """Sort the notes of every track as symusic does on reading a file: time, duration, pitch.
 
@@ -128,6 +137,8 @@ def piece_of(score: Any, frame: Piece | None, parts: tuple[str, ...]) -> Piece:
         parts: Names of the parts, where those of the frame do not serve.
     """
     notes, ticks = notes_of(score), score.ticks_per_quarter
+    # Tokens can end a note where it begins: no music.
+    notes = Notes(*(column[notes.duration > 0] for column in notes))
     onset, end = notes.time, notes.time + notes.duration
     if frame is None:
         frame = _bare_frame(score, int(end.max()) if len(end) else 0)
@@ -153,11 +164,11 @@ def piece_of(score: Any, frame: Piece | None, parts: tuple[str, ...]) -> Piece:
 
 
 def _bare_frame(score: Any, last: int) -> Piece:
-    """Return an empty piece in whole bars of the score's metres, up to tick `last`."""
-    bars = bars_of(score, last) if last else ()
+    """Return an empty piece in whole bars of all the score's metres, up to tick `last` or more."""
     ticks = score.ticks_per_quarter
-    end = bars[-1].onset + 4 * ticks * bars[-1].beats // bars[-1].beat_type if bars else 0
-    tempos = tuple(Tempo(mark.time, mark.tempo) for mark in score.tempos)
+    bars = bars_of(score, max(last, score.time_signatures[-1].time + 1))
+    end = bars[-1].onset + 4 * ticks * bars[-1].beats // bars[-1].beat_type
+    tempos = tuple(Tempo(mark.time, round(mark.tempo, 2)) for mark in score.tempos)
     none = np.zeros(0, np.int32)
     columns = (none, none, none, none)
     return Piece("untitled", ticks, *columns, parts=(), end=end, bars=bars, tempos=tempos)

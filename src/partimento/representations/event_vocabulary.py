@@ -35,11 +35,10 @@ class EventOptions:
         vocabulary: Name of the tokenizer's class.
         beat_res: Rows (first beat, last beat, steps per beat): durations up to the last beat of a
             row come in its steps. The finest of them is the grid of onsets.
-        pitch_range: Lowest and highest MIDI number, both included (MidiTok's own leaves out the
-            highest).
+        pitch_range: Lowest and highest MIDI number, both included.
         num_velocities: Number of velocity bins; 0: no velocity tokens.
         time_signatures: Metres that have a token, such as "3/4"; none: no such tokens, and bars of
-            4/4 throughout. Structured has no place for them and takes none.
+            4/4 throughout. Structured has no place for them; Octuple would misread them.
         num_tempos: Number of tempo bins; 0: no tempo tokens.
         tempo_range: Lowest and highest tempo of the bins, in quarter notes per minute.
         programs: Number of parts that are told apart by a Program token before each note; 0: all
@@ -81,14 +80,19 @@ class EventOptions:
                 "representation.vocabulary=CPWord loses the metre with rests: set "
                 "representation.use_rests=false or representation.time_signatures=[]."
             )
+        if self.vocabulary == "Octuple" and self.time_signatures:
+            raise UserError(
+                "representation.vocabulary=Octuple misreads notes where the metre changes: set "
+                "representation.time_signatures=[]."
+            )
         self._check_numbers()
 
     def _check_numbers(self) -> None:
         low, high = self.pitch_range
-        if not 0 <= low < high <= 126:
+        if not 0 <= low < high <= 127:
             raise UserError(
                 "representation.pitch_range must go from a lower to a higher MIDI number between "
-                f"0 and 126, not from {low} to {high}."
+                f"0 and 127, not from {low} to {high}."
             )
         if not 0 <= self.num_velocities <= 127 or not 0 <= self.programs <= 128:
             raise UserError(
@@ -143,7 +147,7 @@ class EventOptions:
         for beats, value in self.metres or ((4, 4),):
             metres.setdefault(value, []).append(beats)
         return TokenizerConfig(
-            pitch_range=(self.pitch_range[0], self.pitch_range[1] + 1),
+            pitch_range=self.pitch_range,
             beat_res={(first, last): steps for first, last, steps in self.beat_res},
             num_velocities=self.num_velocities or 1,
             special_tokens=list(SPECIAL),

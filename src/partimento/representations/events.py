@@ -20,6 +20,7 @@ from partimento.representations.event_score import (
     metre_changes,
     piece_of,
     score_of,
+    silent_score,
 )
 from partimento.representations.event_vocabulary import (
     OCTUPLE_BARS,
@@ -29,7 +30,7 @@ from partimento.representations.event_vocabulary import (
     kind_of,
     words_of,
 )
-from partimento.representations.excerpts import chunks, excerpt, full_excerpts
+from partimento.representations.excerpts import chunks, full_excerpts
 from partimento.representations.remi import RemiEncoder
 
 if TYPE_CHECKING:
@@ -234,10 +235,12 @@ class Events(Representation):
             raise ValueError(f"a document has no shape {x.shape}")
         if x.size and (x.min() < 0 or (x >= np.array([len(words) for words in self.words])).any()):
             raise ValueError("a document holds a token that is not in the vocabulary")
-        rows = x.reshape(len(x), -1)
+        rows = x.reshape(len(x), len(self.words))
         ends = np.flatnonzero((rows == self.eos).any(axis=1))
         rows = rows[: ends[0] if len(ends) else None]
         ids = x[: len(rows)][(rows > self.eos).all(axis=1)].tolist()
+        if not ids:
+            return silent_score(self.tokenizer.time_division)
         sequence = TokSequence(ids=ids)
         return self.tokenizer.decode(sequence if self.tokenizer.one_token_stream else [sequence])
 
@@ -269,8 +272,7 @@ class Events(Representation):
         """
         if self.bars is None:
             return chunks([self.encode(piece)], self.length, self.pad)
-        cuts = full_excerpts(piece, self.bars, stride)
-        documents = [self.encode(excerpt(piece, *cut)) for cut in cuts]
+        documents = [self.encode(part) for part in full_excerpts(piece, self.bars, stride)]
         return chunks(documents, self.length, self.pad)
 
     def transpositions(self, piece: Piece) -> Sequence[int]:

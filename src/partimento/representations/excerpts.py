@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from partimento.errors import UserError
-from partimento.music import Piece
+from partimento.music import Bar, Piece
 from partimento.representations.base import Examples
 from partimento.representations.grid import full_bars
 
@@ -53,23 +53,27 @@ def _in_force(marks: Sequence[Any], start: int, stop: int) -> tuple[Any, ...]:
     return tuple(m._replace(onset=max(m.onset - start, 0)) for m in before[-1:] + within)
 
 
-def full_excerpts(piece: Piece, bars: int, stride: int) -> list[tuple[int, int]]:
-    """Return (start, stop) in ticks of all runs of full bars in one metre, one every `stride` bars.
+def full_excerpts(piece: Piece, bars: int, stride: int) -> Iterator[Piece]:
+    """Yield all runs of so many full bars in one metre, one every `stride` bars, in order.
 
-    A pick-up, or a bar of another length than its metre says, is in none (see `full_bars`).
+    A pick-up, or a bar of another length than its metre says, is in none (see `full_bars`, which
+    also takes a bar for full that a repeat sign divides).
 
     Raises:
         UserError: When the stride is less than a bar.
     """
     if stride < 1:
         raise UserError(f"The stride of windows must be 1 bar or more, not {stride}.")
-    found: list[tuple[int, int]] = []
+    found: list[tuple[Bar, ...]] = []
     for beats, value in {(bar.beats, bar.beat_type) for bar in piece.bars} or {(4, 4)}:
-        length = 4 * piece.resolution * beats // value
         for run in full_bars(piece, beats, value):
-            firsts = range(0, len(run) - bars + 1, stride)
-            found.extend((run[first], run[first + bars - 1] + length) for first in firsts)
-    return sorted(found)
+            for first in range(0, len(run) - bars + 1, stride):
+                found.append(tuple(Bar(t, beats, value) for t in run[first : first + bars]))
+    for lines in sorted(found):
+        length = 4 * piece.resolution * lines[-1].beats // lines[-1].beat_type
+        yield excerpt(
+            dataclasses.replace(piece, bars=lines), lines[0].onset, lines[-1].onset + length
+        )
 
 
 def chunks(documents: Sequence[np.ndarray], length: int, pad: int) -> Examples:

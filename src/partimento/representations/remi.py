@@ -129,7 +129,7 @@ class RemiEncoder:
             preprocess: False: the score has been through the tokenizer's `preprocess_score`.
 
         Raises:
-            UserError: When a note has no token (MidiTok lets one more pitch pass than it has).
+            UserError: When a note has no token, as only one that is not preprocessed can.
         """
         if preprocess:
             score = self.tokenizer.preprocess_score(score)
