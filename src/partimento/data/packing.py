@@ -228,4 +228,5 @@ class _Growing:
         self._file.flush()
         # Copy-on-write, since torch takes no read-only memory; the file itself never changes.
         mapped = np.memmap(self._file, dtype=self._like.dtype, mode="c")
+        self._file.close()  # the mapping keeps what it needs
         return torch.from_numpy(mapped).reshape(full)
