@@ -43,6 +43,7 @@ REFUSED = {
     ("dataset", "celtic"): "model.given names no voice 'soprano' .* There is: melody",
     ("representation", "abc"): "representation=abc holds one melody, but the dataset gives the ",
     ("representation", "points"): "representation=points holds points, but the dataset gives mus",
+    ("representation", "events"): "A feedforward harmoniser such as minibach needs a categorical",
     ("representation", "pianoroll"): "A feedforward harmoniser such as minibach needs a categoric",
     ("representation", "melody"): "A feedforward harmoniser such as minibach needs a categorical ",
     ("representation", "note_tuples"): "A feedforward harmoniser such as minibach needs a categor",

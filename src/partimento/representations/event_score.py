@@ -24,8 +24,13 @@ class Notes(NamedTuple):
 
 
 def lead_in(piece: Piece) -> int:
-    """Return the ticks of silence before a pick-up that complete its bar."""
-    return piece.nominal_bar_length(0) - piece.pickup if piece.pickup else 0
+    """Return the ticks of silence before a pick-up that complete its bar.
+
+    A piece that ends within its first bar has no pick-up, but an end.
+    """
+    if len(piece.bars) < 2:
+        return 0
+    return max(piece.nominal_bar_length(0) - piece.bars[1].onset + piece.bars[0].onset, 0)
 
 
 def metre_changes(piece: Piece) -> list[tuple[int, int, int]]:
