@@ -56,8 +56,8 @@ def random_config(rng: np.random.Generator) -> TokenizerConfig:
 
 
 @pytest.fixture(scope="module")
-def chorales() -> tuple[Piece, ...]:
-    return Chorales().prepare(cache=None).pieces
+def chorales(cache) -> tuple[Piece, ...]:
+    return Chorales().prepare(str(cache)).pieces
 
 
 @pytest.mark.parametrize("merged", [True, False])

@@ -1,4 +1,4 @@
-"""Pure functions that count what event tokens do not give back as it was."""
+"""Pure functions that refuse what has no event tokens, and count what these give back otherwise."""
 
 from __future__ import annotations
 
@@ -7,9 +7,56 @@ from typing import Any
 
 import numpy as np
 
+from partimento.errors import UserError
 from partimento.music import DEFAULT_VELOCITY, Piece
-from partimento.representations.event_score import Notes, bars_of, lead_in, notes_of
-from partimento.representations.event_vocabulary import EventOptions
+from partimento.representations.event_score import (
+    Notes,
+    bars_of,
+    lead_in,
+    metre_changes,
+    notes_of,
+)
+from partimento.representations.event_vocabulary import OCTUPLE_BARS, EventOptions
+
+
+def refuse_unfit(piece: Piece, options: EventOptions) -> None:
+    """Refuse a piece with a note, a part or a metre that has no token.
+
+    Raises:
+        UserError: Naming the first of them.
+    """
+    low, high = options.pitch_range
+    outside = (piece.pitch < low) | (piece.pitch > high)
+    if outside.any():
+        raise UserError(
+            f"'{piece.id}' has {int(outside.sum())} note(s) out of range, the first of them MIDI "
+            f"number {piece.pitch[np.argmax(outside)]}, where {low} to {high} is allowed."
+        )
+    if options.programs and len(piece.parts) > options.programs:
+        raise UserError(
+            f"'{piece.id}' has {len(piece.parts)} parts, but this representation tells "
+            f"{options.programs} apart; set representation.use_programs=false to merge them."
+        )
+    for _, beats, value in metre_changes(piece) if options.metres else ():
+        if (beats, value) not in options.metres:
+            raise UserError(
+                f"'{piece.id}' has the metre {beats}/{value}, which is not among "
+                "representation.time_signatures."
+            )
+
+
+def refuse_long(grid: Any) -> None:
+    """Refuse a score with more bars than Octuple can count.
+
+    Raises:
+        UserError: Saying how many that are.
+    """
+    time = notes_of(grid).time
+    if len(bars_of(grid, int(time.max(initial=0)) + 1)) > OCTUPLE_BARS:
+        raise UserError(
+            f"A piece has more than the {OCTUPLE_BARS} bars that Octuple can count; take another "
+            "representation.vocabulary."
+        )
 
 
 def quantisation_losses(piece: Piece, raw: Any, grid: Any, options: EventOptions) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -137,6 +138,15 @@ class EventOptions:
     def has_bars(self) -> bool:
         """Whether the tokens tell where bars begin."""
         return self.vocabulary in ("REMI", "CPWord", "Octuple")
+
+    def plain(self) -> dict[str, Any]:
+        """Return the options as plain containers."""
+        return {
+            name: [list(row) if isinstance(row, tuple) else row for row in value]
+            if isinstance(value, tuple)
+            else value
+            for name, value in dataclasses.asdict(self).items()
+        }
 
     def config(self) -> TokenizerConfig:
         """Return these options as MidiTok has them."""

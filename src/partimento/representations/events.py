@@ -12,18 +12,20 @@ from partimento.distributions import Categorical
 from partimento.errors import UserError
 from partimento.music import DEFAULT_VELOCITY, Piece
 from partimento.representations.base import Examples, Representation
-from partimento.representations.event_losses import quantisation_losses, retold_notes
+from partimento.representations.event_losses import (
+    quantisation_losses,
+    refuse_long,
+    refuse_unfit,
+    retold_notes,
+)
 from partimento.representations.event_score import (
-    bars_of,
     first_in_first_out,
     in_order,
-    metre_changes,
     piece_of,
     score_of,
     silent_score,
 )
 from partimento.representations.event_vocabulary import (
-    OCTUPLE_BARS,
     EventOptions,
     Vocabulary,
     field_name,
@@ -149,23 +151,14 @@ class Events(Representation):
         self.conditions = {}
 
     def arguments(self) -> dict[str, Any]:
-        options = self.options
+        options = self.options.plain()
         return {
             "parts": list(self.parts),
-            "vocabulary": options.vocabulary,
             "length": self.length,
             "bars": self.bars,
-            "use_programs": options.programs > 0,
+            "use_programs": options.pop("programs") > 0,
             "max_parts": self.max_parts,
-            "beat_res": [list(row) for row in options.beat_res],
-            "pitch_range": list(options.pitch_range),
-            "num_velocities": options.num_velocities,
-            "time_signatures": list(options.time_signatures),
-            "num_tempos": options.num_tempos,
-            "tempo_range": list(options.tempo_range),
-            "use_rests": options.use_rests,
-            "use_chords": options.use_chords,
-            "use_pitch_intervals": options.use_pitch_intervals,
+            **options,
         }
 
     def metrics(self) -> dict[str, Metric]:
@@ -193,7 +186,7 @@ class Events(Representation):
 
     def _on_grid(self, piece: Piece) -> Any:
         """Return the piece as a score that holds what the tokens can tell."""
-        self._check(piece)
+        refuse_unfit(piece, self.options)
         score = score_of(piece, merged=not self.options.programs)
         return self._ordered(self.tokenizer.preprocess_score(score))
 
@@ -206,7 +199,7 @@ class Events(Representation):
         if self._remi is not None:
             return self._remi.encode(score, preprocess=False)[0]
         if self.options.vocabulary == "Octuple":
-            self._check_bars(score)
+            refuse_long(score)
         found = self.tokenizer.encode(score, no_preprocess_score=True)
         ids = (found[0] if isinstance(found, list) else found).ids
         fields = (len(self.words),) if self.tokenizer.is_multi_voc else ()
@@ -250,7 +243,7 @@ class Events(Representation):
         Raises:
             UserError: As `encode` does.
         """
-        self._check(piece)
+        refuse_unfit(piece, self.options)
         raw = score_of(piece, merged=not self.options.programs)
         grid = self.tokenizer.preprocess_score(raw)
         losses = quantisation_losses(piece, raw, grid, self.options)
@@ -282,33 +275,3 @@ class Events(Representation):
             return (0,)
         lowest, highest = int(piece.pitch.min()), int(piece.pitch.max())
         return tuple(s for s in range(-5, 7) if not s or low <= lowest + s <= highest + s <= high)
-
-    def _check(self, piece: Piece) -> None:
-        low, high = self.options.pitch_range
-        outside = (piece.pitch < low) | (piece.pitch > high)
-        if outside.any():
-            raise UserError(
-                f"'{piece.id}' has {int(outside.sum())} note(s) out of range, the first of them "
-                f"MIDI number {piece.pitch[np.argmax(outside)]}, where {low} to {high} is allowed."
-            )
-        if self.options.programs and len(piece.parts) > self.options.programs:
-            raise UserError(
-                f"'{piece.id}' has {len(piece.parts)} parts, but this representation tells "
-                f"{self.options.programs} apart; set representation.use_programs=false to merge "
-                "them."
-            )
-        metres = self.options.metres
-        for _, beats, value in metre_changes(piece) if metres else ():
-            if (beats, value) not in metres:
-                raise UserError(
-                    f"'{piece.id}' has the metre {beats}/{value}, which is not among "
-                    "representation.time_signatures."
-                )
-
-    def _check_bars(self, score: Any) -> None:
-        last = max((int(track.notes.numpy()["time"].max()) for track in score.tracks), default=0)
-        if len(bars_of(score, last + 1)) > OCTUPLE_BARS:
-            raise UserError(
-                f"A piece has more than the {OCTUPLE_BARS} bars that Octuple can count; take "
-                "another representation.vocabulary."
-            )

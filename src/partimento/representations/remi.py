@@ -193,11 +193,7 @@ class RemiEncoder:
         return found
 
     def _written(
-        self,
-        time: np.ndarray,
-        words: np.ndarray,
-        tempos: list[tuple[int, int]],
-        sections: Sections,
+        self, time: np.ndarray, words: np.ndarray, tempos: list[tuple[int, int]], sections: Sections
     ) -> np.ndarray:
         """Write notes and tempos in order of time, with the bars and positions between them."""
         if tempos:
@@ -208,38 +204,47 @@ class RemiEncoder:
         order = np.argsort(time, kind="stable")
         time, words = time[order], words[order]
         section = _section_of(time, sections)
-        since = time - sections.start[section]
-        bar_ticks = sections.bar_ticks[section]
+        since, bar_ticks = time - sections.start[section], sections.bar_ticks[section]
         bar = sections.bar[section] + since // bar_ticks
         unit = sections.beat_ticks[section] // self.tokenizer.config.max_num_pos_per_beat
         position = self._position[since % bar_ticks // unit]
-        first = np.diff(time, prepend=-1) != 0
-        new_bars = np.diff(bar, prepend=-1)
+        return self._laid_out(words, bar, position, np.diff(time, prepend=-1) != 0, sections)
 
-        # Where each event's last token ends: its own, its position's and those of new bars before.
+    def _laid_out(
+        self,
+        words: np.ndarray,
+        bar: np.ndarray,
+        position: np.ndarray,
+        first: np.ndarray,
+        sections: Sections,
+    ) -> np.ndarray:
+        """Return the ids of events in order.
+
+        Args:
+            words: Tokens of each event, `(events, tokens)`, those absent first.
+            bar: Bar of each event, `(events,)`.
+            position: Its Position token, `(events,)`.
+            first: True for the first event of each time, which writes the position, `(events,)`.
+            sections: The metres.
+        """
         metred = self.tokenizer.config.use_time_signatures
+        width = 2 if metred else 1  # tokens of a bar line
         own = (words != _ABSENT).sum(axis=1)
-        width = 2 if metred else 1
-        end = np.cumsum(new_bars * width + first + own)
-        total_bars = int(max(bar[-1] if len(bar) else -1, sections.bar[-1] if metred else -1)) + 1
-        size = int(end[-1]) if len(end) else 0
-        trailing = total_bars - (int(bar[-1]) + 1 if len(bar) else 0)
-        ids = np.empty(size + trailing * width, dtype=np.int64)
-
+        # Where each event's last token ends: its own, its position's and those of new bars before.
+        end = np.cumsum(np.diff(bar, prepend=-1) * width + first + own)
+        bars = np.arange(max(bar.max(initial=-1), sections.bar[-1] if metred else -1) + 1)
+        # A bar line stands right after the last event of the bars before it.
+        after = np.searchsorted(bar, bars)
+        before, begin = np.concatenate([[-1], bar])[after], np.concatenate([[0], end])[after]
+        line = begin + (bars - before - 1) * width
+        ids = np.empty(int((first + own).sum()) + len(bars) * width, dtype=np.int64)
+        ids[line] = self._bar
+        if metred:
+            ids[line + 1] = sections.token[np.searchsorted(sections.bar, bars, side="right") - 1]
+        ids[(end - own - 1)[first]] = position[first]
         for column in range(words.shape[1]):
             there = words[:, column] != _ABSENT
-            place = end - words.shape[1] + column
-            ids[place[there]] = words[there, column]
-        ids[(end - own - 1)[first]] = position[first]
-        index = np.arange(total_bars)
-        after = np.searchsorted(bar, index)
-        # A bar stands before the first event in it or beyond it, after all tokens of those before.
-        begin = np.concatenate([[0], end])[after]
-        before = np.concatenate([[-1], bar])[after]
-        place = begin + (index - before - 1) * width
-        ids[place] = self._bar
-        if metred:
-            ids[place + 1] = sections.token[np.searchsorted(sections.bar, index, side="right") - 1]
+            ids[(end - words.shape[1] + column)[there]] = words[there, column]
         return ids
 
 
