@@ -26,6 +26,7 @@ IN_MEMORY = 2**27
 OUTSIDE = -1
 """What stands for the document of padding."""
 
+
 def check_packing(representation: Representation, length: int) -> None:
     """Refuse to pack what is no stream of tokens, or into windows that the model does not take.
 
