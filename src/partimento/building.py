@@ -35,11 +35,15 @@ class Parts:
 
 
 def supplied(node: Mapping[str, Any], path: str, trusted: Sequence[str], **extra: Any) -> Any:
-    """Build a node, giving it those of the extra arguments that its constructor takes."""
+    """Build a node, giving it those of the extra arguments that its constructor takes.
+
+    What the node says wins over them; null in the node is no word.
+    """
     target = resolve_target(path, node["_target_"], trusted)
     taken = inspect.signature(target).parameters
-    chosen = {name: value for name, value in extra.items() if name in taken and name not in node}
-    return instantiate(node, path, trusted=trusted, **chosen)
+    chosen = {n: value for n, value in extra.items() if n in taken and node.get(n) is None}
+    said = {name: value for name, value in node.items() if name not in chosen}
+    return instantiate(said, path, trusted=trusted, **chosen)
 
 
 def build_dataset(resolved: Mapping[str, Any]) -> Dataset:
@@ -69,6 +73,7 @@ def build_representation(resolved: Mapping[str, Any], dataset: Dataset) -> Repre
         trusted,
         parts=list(dataset.parts),
         ranges=[list(pair) for pair in dataset.ranges],
+        steps_per_quarter=dataset.steps_per_quarter,
     )
     representation = _of_type(Representation, built)
     if representation.wants_chords and dataset.chords is False:

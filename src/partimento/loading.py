@@ -63,7 +63,11 @@ class Trained:
             weights=weights,
             generator=torch.Generator().manual_seed(seed),
         )
-        return [self.representation.decode(example) for example in x.cpu().numpy()]
+        ends = [x.shape[1]] * len(x) if lengths is None else lengths.tolist()
+        return [
+            self.representation.decode(example[:end])
+            for example, end in zip(x.cpu().numpy(), ends, strict=True)
+        ]
 
     def harmonize(
         self, melody: Piece | str | Path, *, temperature: float = 0.0, seed: int = 0

@@ -47,6 +47,8 @@ class DataConfig:
     transpose: bool = True
     packing: PositiveInt | None = None
     documents: bool = False
+    bucketing: bool = False
+    window: PositiveInt | None = None
 
     def __post_init__(self) -> None:
         """Refuse to mark documents where nothing is packed."""

@@ -36,6 +36,8 @@ class Batch:
         lengths: Number of valid steps of each example, `(batch,)`; None: all of them.
         documents: Which document each step of a packed stream belongs to, `(batch, steps)`, -1 for
             padding; None: each example is one.
+        start: Step of the sequences at which `x` begins; above 0 it goes on where the batch before
+            ended, with the same sequences in the same places (see `WindowLoader`).
     """
 
     x: Tensor
@@ -43,6 +45,7 @@ class Batch:
     condition: dict[str, Tensor] = field(default_factory=dict)
     lengths: Tensor | None = None
     documents: Tensor | None = None
+    start: int = 0
 
     def __len__(self) -> int:
         return len(self.x)
@@ -64,6 +67,18 @@ class Batch:
     def __getitem__(self, index: Tensor | slice) -> Batch:
         """Return the batch of the examples at `index`."""
         return self._map(lambda tensor: tensor[index])
+
+    def steps(self, start: int, stop: int) -> Batch:
+        """Return the steps from `start` to `stop` of all examples, with conditions as they are."""
+        lengths = self.lengths
+        return replace(
+            self,
+            x=self.x[:, start:stop],
+            given=None if self.given is None else self.given[:, start:stop],
+            lengths=None if lengths is None else (lengths - start).clamp(0, stop - start),
+            documents=None if self.documents is None else self.documents[:, start:stop],
+            start=self.start + start,
+        )
 
     def step_mask(self) -> Tensor:
         """True for the valid steps of each example, `(batch, steps)`."""

@@ -11,10 +11,39 @@ from partimento.data.batch import Batch
 from partimento.errors import UserError
 from partimento.seeds import generator
 
+POOL = 32
+"""Batches that are sorted by length together: few enough that epochs differ, enough to be alike."""
+
 
 def epoch_order(count: int, seed: int, epoch: int) -> torch.Tensor:
     """Return the order in which one epoch visits `count` examples."""
     return torch.randperm(count, generator=generator(seed, "order", epoch))
+
+
+def bucketed_order(lengths: torch.Tensor, batch_size: int, seed: int, epoch: int) -> torch.Tensor:
+    """Return an order in which the examples of one batch are of similar length.
+
+    The epoch's order is cut into pools of `POOL` batches, each pool is sorted by length, and its
+    batches are put in a random order. What fills no batch comes last, drawn before the sorting, so
+    that where it is left out no length is left out for good.
+
+    Args:
+        lengths: Steps of each example, `(examples,)`, on the CPU.
+        batch_size: Examples of one batch.
+        seed: Seed of the run.
+        epoch: Index of the epoch.
+    """
+    stream = generator(seed, "order", epoch)
+    order = torch.randperm(len(lengths), generator=stream)
+    whole = len(order) - len(order) % batch_size
+    pools = [
+        pool[lengths[pool].argsort(stable=True)] for pool in order[:whole].split(batch_size * POOL)
+    ]
+    if not pools or not whole:
+        return order
+    batches = torch.cat(pools).view(-1, batch_size)
+    shuffled = batches[torch.randperm(len(batches), generator=stream)]
+    return torch.cat([shuffled.flatten(), order[whole:]])
 
 
 class TrainLoader:
@@ -32,6 +61,8 @@ class TrainLoader:
         limit: Number of batches that make an epoch, at most.
         rank: Index of this process.
         world_size: Number of processes.
+        bucketing: Put examples of similar length into a batch (where they have lengths).
+        trim: Leave out the padding that is longer than the longest example of a batch.
     """
 
     def __init__(
@@ -44,8 +75,14 @@ class TrainLoader:
         limit: int | None = None,
         rank: int = 0,
         world_size: int = 1,
+        bucketing: bool = False,
+        trim: bool = False,
     ) -> None:
         self.examples = examples
+        # On the CPU, since asking a GPU for the longest would make it wait at every batch.
+        self.lengths = None if examples.lengths is None else examples.lengths.cpu()
+        self.bucketing = bucketing
+        self.trim = trim
         self.batch_size = batch_size
         self.seed = seed
         self.rank = rank
@@ -55,9 +92,13 @@ class TrainLoader:
                 f"trainer.batch_size={batch_size} is less than one example for each of the "
                 f"{world_size} processes."
             )
-        self.per_epoch = batches_per_epoch(len(examples), batch_size, limit, world_size)
+        self.per_epoch = self._batches(limit)
         self.epoch, self.start = divmod(position, self.per_epoch)
-        self._order: tuple[int, torch.Tensor] | None = None
+        self._order: tuple[int, torch.Tensor, torch.Tensor] | None = None
+
+    def _batches(self, limit: int | None) -> int:
+        """Return how many batches make an epoch."""
+        return batches_per_epoch(len(self.examples), self.batch_size, limit, self.world_size)
 
     def __len__(self) -> int:
         return self.per_epoch - self.start
@@ -71,10 +112,24 @@ class TrainLoader:
         """Return the batch at a place counted from the beginning of the run."""
         epoch, index = divmod(position, self.per_epoch)
         if self._order is None or self._order[0] != epoch:
-            order = epoch_order(len(self.examples), self.seed, epoch)
-            self._order = epoch, order.to(self.examples.x.device)
-        chunk = self._order[1][index * self.batch_size : (index + 1) * self.batch_size]
-        return self.examples[chunk[self.rank :: self.world_size]]
+            order = self._epoch_order(epoch)
+            self._order = epoch, order, order.to(self.examples.x.device)
+        start = index * self.batch_size
+        own = slice(start + self.rank, start + self.batch_size, self.world_size)
+        batch = self.examples[self._order[2][own]]
+        if self.lengths is None or not self.trim:
+            return batch
+        return trimmed(batch, self.lengths[self._order[1][own]])
+
+    def _epoch_order(self, epoch: int) -> torch.Tensor:
+        if self.bucketing and self.lengths is not None:
+            return bucketed_order(self.lengths, self.batch_size, self.seed, epoch)
+        return epoch_order(len(self.examples), self.seed, epoch)
+
+
+def trimmed(batch: Batch, lengths: torch.Tensor) -> Batch:
+    """Return a batch without the steps beyond its longest example; `lengths` are on the CPU."""
+    return batch.steps(0, max(int(lengths.max()), 1)) if len(lengths) else batch
 
 
 class Beats:
@@ -95,20 +150,33 @@ class Beats:
 
 
 class EvalLoader:
-    """Batches in order, for validation and test; under DDP every rank takes its own share."""
+    """Batches in order, for validation and test; under DDP every rank takes its own share.
+
+    With `trim` the padding beyond the longest example of a batch is left out.
+    """
 
     def __init__(
-        self, examples: Batch, *, batch_size: int, rank: int = 0, world_size: int = 1
+        self,
+        examples: Batch,
+        *,
+        batch_size: int,
+        rank: int = 0,
+        world_size: int = 1,
+        trim: bool = False,
     ) -> None:
         self.examples = examples[slice(rank, None, world_size)]
         self.batch_size = batch_size
+        lengths = self.examples.lengths
+        self.lengths = lengths.cpu() if trim and lengths is not None else None
 
     def __len__(self) -> int:
         return math.ceil(len(self.examples) / self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
         for start in range(0, len(self.examples), self.batch_size):
-            yield self.examples[slice(start, start + self.batch_size)]
+            chunk = slice(start, start + self.batch_size)
+            batch = self.examples[chunk]
+            yield batch if self.lengths is None else trimmed(batch, self.lengths[chunk])
 
 
 def batches_per_epoch(

@@ -15,10 +15,11 @@ from partimento.config import DataConfig
 from partimento.data.batch import Batch
 from partimento.data.collate import collate, digest_of, joined_digest
 from partimento.data.encoding import examples_of, losses_of
-from partimento.data.loader import Beats, EvalLoader, TrainLoader, batches_per_epoch
+from partimento.data.loader import Beats, EvalLoader, TrainLoader
 from partimento.data.mapped import Mapped, Subset, map_examples, mappable, mapped_key
-from partimento.data.packing import PackedLoader, check_packing, documents_of, on_disk, pack
+from partimento.data.packing import check_packing, documents_of, on_disk, pack
 from partimento.data.splits import SPLITS, Manifest
+from partimento.data.windows import train_loader
 from partimento.datasets.base import Corpus, Dataset, ExampleDataset
 from partimento.datasets.shards import PieceShards
 from partimento.errors import UserError
@@ -165,16 +166,31 @@ class MusicDataModule(LightningDataModule):
             raise RuntimeError("loaders are made for a trainer; take examples(split) without one")
         return self.trainer
 
+    @property
+    def varying(self) -> bool:
+        """Whether examples differ in their number of steps, so that padding may be cut off."""
+        return self.representation.distribution.shape[0] is None
+
+    def _train_loader(self, examples: Batch, **place: int) -> TrainLoader:
+        return train_loader(
+            examples,
+            packing=self.config.packing,
+            window=self.config.window,
+            varying=self.varying,
+            batch_size=self.batch_size,
+            seed=self.seed,
+            limit=self.limit,
+            bucketing=self.config.bucketing,
+            **place,
+        )
+
     def train_dataloader(self) -> TrainLoader | Beats:
         """Return the rest of the epoch in which the model stands, or beats for one that draws."""
         trainer = self._fitting()
         counters = getattr(trainer.lightning_module, "counters", {})
-        loader = (PackedLoader if self.config.packing else TrainLoader)(
+        loader = self._train_loader(
             self._on_device("train"),
-            batch_size=self.batch_size,
-            seed=self.seed,
             position=counters.get("batches_seen", 0),
-            limit=self.limit,
             rank=trainer.global_rank,
             world_size=trainer.world_size,
         )
@@ -192,6 +208,7 @@ class MusicDataModule(LightningDataModule):
             batch_size=max(self.batch_size, 256),
             rank=trainer.global_rank,
             world_size=trainer.world_size,
+            trim=self.varying,
         )
 
     def val_dataloader(self) -> EvalLoader:
@@ -202,8 +219,7 @@ class MusicDataModule(LightningDataModule):
 
     def batches_per_epoch(self, world_size: int = 1) -> int:
         """Return how many training batches make an epoch."""
-        count = len(self.examples("train"))
-        return batches_per_epoch(count, self.batch_size, self.limit, world_size)
+        return self._train_loader(self.examples("train"), world_size=world_size).per_epoch
 
     def checksum(self) -> str:
         """Return a hash of all examples of all splits."""

@@ -84,6 +84,7 @@ class Dataset(ABC):
         ranges: Declared pitch range (lowest, highest MIDI number) of each part.
         chords: Whether pieces have chord symbols; None: that depends on the user's files.
         oracle: Knows the true law, where there is one: which mode a sample belongs to.
+        steps_per_quarter: Frames to the quarter note, when the music was published as frames.
     """
 
     content: ClassVar[str] = "music"
@@ -92,6 +93,7 @@ class Dataset(ABC):
     ranges: Sequence[tuple[int, int]] = ()
     chords: bool | None = False
     oracle: Oracle | None = None
+    steps_per_quarter: int | None = None
 
     @abstractmethod
     def fingerprint(self) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Gt
 from pytorch_lightning import Callback
+from torch import Tensor
 
 from partimento.data.batch import Batch
 from partimento.generation.strategies import Strategy
@@ -75,6 +76,7 @@ class Samples(Callback):
             n=min(count, len(batch)),
             given=model.given_of(batch),
             condition=batch.condition,
+            lengths=batch.lengths,
             generator=generator(self.seed, "diagnostics", device=model.device),
         )
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -84,14 +86,17 @@ class Samples(Callback):
             real = batch.x.cpu().numpy()
             draw_points(x.cpu().numpy(), files["samples/points"], real=real, centres=centres)
         else:
-            files = self._music(x.cpu().numpy(), stem)
+            files = self._music(x.cpu().numpy(), batch.lengths, stem)
         for logger in trainer.loggers:
             if hasattr(logger, "log_files"):
                 logger.log_files(files, model.axes())
 
-    def _music(self, x: np.ndarray, stem: str) -> dict[str, Path]:
+    def _music(self, x: np.ndarray, lengths: Tensor | None, stem: str) -> dict[str, Path]:
         """Write a picture of all samples, and MIDI and sound of the first."""
-        pieces = [self.representation.decode(example) for example in x]
+        ends = [x.shape[1]] * len(x) if lengths is None else lengths.tolist()
+        pieces = [
+            self.representation.decode(example[:end]) for example, end in zip(x, ends, strict=True)
+        ]
         files = {
             "samples/pianoroll": self.folder / f"{stem}.png",
             "samples/audio": self.folder / f"{stem}.wav",
