@@ -42,6 +42,11 @@ REFUSED = {
     },
     ("dataset", "celtic"): "model.given names no voice 'soprano' .* There is: melody",
     ("representation", "abc"): "representation=abc holds one melody, but the dataset gives the ",
+    # As piano rolls do; they have runs of their own in test_marginal_runs.py.
+    **{
+        ("dataset", name): "representation=multivoice needs a dataset with fixed parts and ranges"
+        for name in ("jsb_chorales", "nottingham_rolls", "musedata", "piano_midi")
+    },
     ("representation", "points"): "representation=points holds points, but the dataset gives mus",
     ("representation", "events"): "A feedforward harmoniser such as minibach needs a categorical",
     ("representation", "pianoroll"): "A feedforward harmoniser such as minibach needs a categoric",
@@ -51,6 +56,7 @@ REFUSED = {
     ("dataset", "leadsheets"): "dataset.path=… is missing and must be given",
     ("dataset", "nottingham"): "dataset.path=… is missing and must be given",
     ("representation", "bars"): "model.given names no voice 'soprano' of the representation",
+    ("representation", "frames"): "A feedforward harmoniser such as minibach needs a categorical",
 }
 
 

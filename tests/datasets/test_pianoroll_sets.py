@@ -120,7 +120,7 @@ def test_a_download_is_checked_and_kept(tmp_path):
     dataset = PianoRollSet("jsb_chorales", download=True, sha256=right, urls=nowhere)
     assert dataset.prepare(str(tmp_path / "cache")).splits == NAMES
     wrong = PianoRollSet("jsb_chorales", download=True, urls=nowhere, sha256="0" * 64)
-    with pytest.raises(UserError, match=r"'JSB_Chorales\.mat' could not be downloaded"):
+    with pytest.raises(UserError, match=r"'JSB_Chorales\.mat' cannot be downloaded"):
         wrong.prepare(str(tmp_path / "cache"))
     assert dataset.fingerprint() != wrong.fingerprint()
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pytorch_lightning.strategies import DDPStrategy
 
 from partimento.data.batch import Batch, Given
 from partimento.data.loader import TrainLoader
@@ -162,8 +163,9 @@ def test_what_it_cannot_honour_is_refused():
         model.sample(2, z=torch.zeros(2, 3), lengths=torch.tensor([2, 2]))
     with pytest.raises(UserError, match="no averaged weights"):
         model.sample(lengths=torch.tensor([2]), weights="ema")
-    model._trainer = SimpleNamespace(world_size=2)  # type: ignore[assignment]
-    with pytest.raises(UserError, match=r"on one process, not 2: use accelerator\.devices=1"):
+    strategy = DDPStrategy(parallel_devices=[torch.device("cpu")])
+    model._trainer = SimpleNamespace(strategy=strategy)  # type: ignore[assignment]
+    with pytest.raises(UserError, match="on one process and needs no more: use accelerator=cpu"):
         model.setup("fit")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
+from pytorch_lightning.strategies import ParallelStrategy
 from torch import Tensor
 from torchmetrics import Metric
 
@@ -139,10 +140,11 @@ class Marginal(Model):
         Raises:
             UserError: Under several processes.
         """
-        if stage == "fit" and self.trainer.world_size > 1:
+        # DDP would refuse a model without weights, too, but not in a sentence for its user.
+        if stage == "fit" and isinstance(self.trainer.strategy, ParallelStrategy):
             raise UserError(
-                f"model=marginal counts on one process, not {self.trainer.world_size}: "
-                "use accelerator.devices=1."
+                "model=marginal counts on one process and needs no more: use accelerator=cpu or "
+                "accelerator=gpu, not ddp."
             )
 
     def training_step(self, source: TrainLoader, batch_idx: int) -> None:
