@@ -94,7 +94,7 @@ class Mapped:
             for name in sorted(found)
             if name.startswith(CONDITION)
         }
-        return Batch(**found, condition=condition)
+        return Batch(found["x"], found.get("given"), condition, found.get("lengths"))
 
 
 def mappable(pieces: Sequence[Piece]) -> bool:
