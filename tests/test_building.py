@@ -12,7 +12,7 @@ import torch
 import partimento
 from partimento import building
 from partimento.apps.composition import compose_request
-from partimento.building import build, try_build
+from partimento.building import build, supplied, try_build
 from partimento.errors import UserError
 from partimento.loading import checkpoint_path
 from partimento.networks import MLP
@@ -140,3 +140,14 @@ def test_the_size_is_compared_with_the_memory_there_is(resolved, monkeypatch):
         try_build(resolved)
     pages["SC_PHYS_PAGES"] = 10_000
     try_build(resolved)
+
+
+def test_what_the_node_says_wins_and_null_says_nothing():
+    node = {"_target_": "partimento.representations.frames.Frames"}
+    for said, expected in (
+        ({}, 2),
+        ({"steps_per_quarter": None}, 2),
+        ({"steps_per_quarter": 8}, 8),
+    ):
+        built = supplied({**node, **said}, "representation", (), steps_per_quarter=2, ranges=[])
+        assert built.steps_per_quarter == expected

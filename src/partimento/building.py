@@ -67,13 +67,14 @@ def build_representation(resolved: Mapping[str, Any], dataset: Dataset) -> Repre
     trusted = resolved.get("trusted_packages") or []
     node = resolved["representation"]
     _refuse_other_content(node, dataset, trusted)
+    steps = dataset.steps_per_quarter
     built = supplied(
         node,
         "representation",
         trusted,
         parts=list(dataset.parts),
         ranges=[list(pair) for pair in dataset.ranges],
-        steps_per_quarter=dataset.steps_per_quarter,
+        **({} if steps is None else {"steps_per_quarter": steps}),
     )
     representation = _of_type(Representation, built)
     if representation.wants_chords and dataset.chords is False:
