@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import importlib
 import importlib.util
 import json
 import os
@@ -34,10 +33,9 @@ from measure import in_turn, median_ratio, timed, write
 from partimento.data.mapped import map_examples
 from partimento.datasets.folder import Folder, files_below
 from partimento.datasets.preparation import prepare_files
-from partimento.formats.files import read_pieces
+from partimento.datasets.reading import read_file
 from partimento.representations.base import Representation
 
-EVENTS = "partimento.representations.events"
 TICKS = 480
 PER_FOLDER = 1000
 BATCH = 200  # files of one measurement
@@ -98,7 +96,7 @@ def make_files(folder: Path, count: int) -> None:
 def prepared(root: Path, names: list[str], out: Path) -> Any:
     """Prepare some files in this process."""
     files = [(name, (root / name).stat().st_size) for name in names]
-    return prepare_files(files, root, read_pieces, out, total=len(names), workers=0)
+    return prepare_files(files, root, read_file, out, total=len(names), workers=0)
 
 
 def by_muspy(root: Path, names: list[str]) -> None:
@@ -138,8 +136,10 @@ def rounds(root: Path, count: int) -> dict[str, Callable[[int], float]]:
         "prepare": functools.partial(one, prepared, True),
         "muspy": functools.partial(one, by_muspy, False),
     }
-    if importlib.util.find_spec(EVENTS):
-        tokens = importlib.import_module(EVENTS).Events()
+    if importlib.util.find_spec("partimento.representations.events"):
+        from partimento.representations.events import Events
+
+        tokens = Events()  # type: ignore[abstract]
         functions["tokens"] = functools.partial(one, functools.partial(to_tokens, tokens), True)
         tokenize = functools.partial(by_miditok, tokens.tokenizer)
         functions["miditok"] = functools.partial(one, tokenize, True)
@@ -152,7 +152,7 @@ def whole(root: Path, out: Path, share: float) -> dict[str, float]:
     everything = [(file.name, file.size) for file in dataset.files(root)]
     some = everything[: round(len(everything) * share)]
     start = time.perf_counter()
-    shards = prepare_files(some, root, read_pieces, out, total=len(some))
+    shards = prepare_files(some, root, read_file, out, total=len(some))
     seconds = time.perf_counter() - start
     # Kilobytes on Linux; of the children the largest, which all may become.
     own, child = (
