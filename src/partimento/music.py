@@ -56,6 +56,15 @@ def _column(values: Any, name: str) -> np.ndarray:
     return array
 
 
+def _order(onset: np.ndarray, part: np.ndarray, pitch: np.ndarray) -> np.ndarray:
+    """Return the stable order by onset, part, pitch."""
+    small = [not len(n) or (n.min() >= 0 and n.max() < 2**15) for n in (part, pitch)]
+    if not all(small):
+        return np.lexsort((pitch, part, onset))
+    # One sort of one number, which takes a third of the time of three.
+    return np.argsort(onset.astype(np.int64) << 30 | part << 15 | pitch, kind="stable")
+
+
 @dataclass(frozen=True, eq=False)
 class Piece:
     """One piece of music: note arrays in ticks, and what surrounds the notes.
@@ -107,12 +116,16 @@ class Piece:
         columns["velocity"] = _column(velocity, "velocity")
         if any(len(column) != count for column in columns.values()):
             raise ValueError(f"{self.id}: note arrays differ in length")
-        order = np.lexsort((columns["pitch"], columns["part"], columns["onset"]))
+        order = _order(columns["onset"], columns["part"], columns["pitch"])
         for name, column in columns.items():
-            object.__setattr__(self, name, _column(column[order], name))
+            column = column[order]
+            column.flags.writeable = False
+            object.__setattr__(self, name, column)
         marks: dict[str, Any] = {"bars": Bar, "keys": Key, "chords": Chord, "tempos": Tempo}
         for name, kind in marks.items():
-            object.__setattr__(self, name, tuple(kind(*mark) for mark in getattr(self, name)))
+            given = getattr(self, name)
+            if type(given) is not tuple or any(type(mark) is not kind for mark in given):
+                object.__setattr__(self, name, tuple(kind(*mark) for mark in given))
         object.__setattr__(self, "parts", tuple(self.parts))
         if self.end < 0:
             end = int((columns["onset"] + columns["duration"]).max()) if count else 0

@@ -109,9 +109,9 @@ def skyline_hash(piece: Piece) -> str:
         return hashlib.sha256(b"").hexdigest()[:16]
     since = piece.onset.astype(np.int64) - int(piece.onset[0])
     times = (24 * since + piece.resolution // 2) // piece.resolution
-    # Sorted by time, then pitch: the last of each time is the highest.
-    order = np.lexsort((piece.duration, piece.pitch, times))
-    order = order[np.append(np.diff(times[order]) > 0, True)]
-    length = (24 * int(piece.duration[order[-1]]) + piece.resolution // 2) // piece.resolution
-    line = np.concatenate([np.diff(times[order]), [length], np.diff(piece.pitch[order])])
+    first = np.flatnonzero(np.diff(times, prepend=-1))
+    top = np.maximum.reduceat(piece.pitch, first)
+    last = piece.duration[first[-1] :][piece.pitch[first[-1] :] == top[-1]]
+    length = (24 * int(last.max()) + piece.resolution // 2) // piece.resolution
+    line = np.concatenate([np.diff(times[first]), [length], np.diff(top)])
     return hashlib.sha256(line.astype("<i4").tobytes()).hexdigest()[:16]
