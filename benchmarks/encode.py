@@ -106,7 +106,7 @@ def loaded(pieces: Sequence[Piece]) -> tuple[list[Any], list[Any], list[Any], li
 
 def peers(pieces: Sequence[Piece]) -> dict[str, dict[str, Job]]:
     """Return for each thing that is made the peers that make it."""
-    from miditok import REMI  # type: ignore[import-untyped]
+    from miditok import REMI
 
     musics, sopranos, tracks, scores = loaded(pieces)
     remi = REMI()

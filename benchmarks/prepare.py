@@ -35,7 +35,7 @@ from measure import in_turn, median_ratio, timed, write
 from partimento.data.mapped import map_examples
 from partimento.datasets.folder import Folder, files_below
 from partimento.datasets.preparation import prepare_files
-from partimento.datasets.reading import read_file
+from partimento.formats.files import read_pieces
 from partimento.representations.base import Representation
 
 TICKS = 480
@@ -98,7 +98,7 @@ def make_files(folder: Path, count: int) -> None:
 def prepared(root: Path, names: list[str], out: Path) -> Any:
     """Prepare some files in this process."""
     files = [(name, (root / name).stat().st_size) for name in names]
-    return prepare_files(files, root, read_file, out, total=len(names), workers=0)
+    return prepare_files(files, root, read_pieces, out, total=len(names), workers=0)
 
 
 def by_muspy(root: Path, names: list[str]) -> None:
@@ -141,7 +141,7 @@ def rounds(root: Path, count: int) -> dict[str, Callable[[int], float]]:
     if importlib.util.find_spec("partimento.representations.events"):
         from partimento.representations.events import Events
 
-        tokens = Events()  # type: ignore[abstract]
+        tokens = Events()
         functions["tokens"] = functools.partial(one, functools.partial(to_tokens, tokens), True)
         tokenize = functools.partial(by_miditok, tokens.tokenizer)
         functions["miditok"] = functools.partial(one, tokenize, True)
@@ -205,7 +205,7 @@ def whole(root: Path, out: Path, share: float) -> dict[str, float]:
     some = everything[: round(len(everything) * share)]
     start = time.perf_counter()
     with Memory() as memory:
-        shards = prepare_files(some, root, read_file, out, total=len(some))
+        shards = prepare_files(some, root, read_pieces, out, total=len(some))
     seconds = time.perf_counter() - start
     disk = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     notes = sum(shard.notes for shard in shards.shards)

@@ -11,7 +11,7 @@ from partimento.music import Bar, Piece
 from partimento.reports.midi import write_midi
 
 COUNT = 24
-BARS = 8
+BARS = 32  # enough for a window of 100 notes
 SCALE = (60, 62, 64, 65, 67, 69, 71, 72)
 
 
@@ -21,15 +21,16 @@ def melody(seed: int) -> list[int]:
 
 
 def tune(seed: int) -> Piece:
-    """Return a tune over a bass of semibreves."""
-    upper, lower = melody(seed), melody(seed + 1000)[::4]
+    """Return a tune; every eighth one has a bass of semibreves."""
+    upper = melody(seed)
+    lower = melody(seed + 1000)[::4] if seed % 8 == 0 else []
     return Piece(
         f"tune{seed}", 4,
-        onset=[*range(0, 16 * BARS, 4), *range(0, 16 * BARS, 16)],
+        onset=[*range(0, 16 * BARS, 4), *range(0, 16 * len(lower), 16)],
         duration=[4] * len(upper) + [16] * len(lower),
         pitch=[*upper, *(pitch - 24 for pitch in lower)],
         part=[0] * len(upper) + [1] * len(lower),
-        parts=("melody", "bass"),
+        parts=("melody", "bass") if lower else ("melody",),
         bars=tuple(Bar(onset, 4, 4) for onset in range(0, 16 * BARS, 16)),
     )  # fmt: skip
 
@@ -39,7 +40,7 @@ def abc(seed: int) -> str:
     names = dict(zip(SCALE, ["C", "D", "E", "F", "G", "A", "B", "c"], strict=True))
     letters = [names[pitch] for pitch in melody(seed)]
     bars = [" ".join(letters[at : at + 4]) for at in range(0, len(letters), 4)]
-    music = " | ".join(f'"{chord}"{bar}' for chord, bar in zip("CGFCAmDmGC", bars, strict=False))
+    music = " | ".join(f'"{"CGFC"[index % 4]}"{bar}' for index, bar in enumerate(bars))
     return f"X:{seed}\nT:Tune {seed}\nM:4/4\nL:1/4\nK:C\n{music} |]\n"
 
 
@@ -68,10 +69,11 @@ def write_rolls(path: Path) -> Path:
 
 def overrides_of(dataset: str, folder: Path) -> list[str]:
     """Write what a dataset reads, where it reads files, and return the overrides that say so."""
-    if dataset in ("folder", "classical_midi", "lakh", "maestro", "pop909"):
-        source = folder / "midi"
-        if not source.exists():
-            write_midi_folder(source)
+    if dataset == "folder":
+        write_midi_folder(folder / "mixed")
+        return [f"dataset.path={write_abc_folder(folder / 'mixed')}"]
+    if dataset in ("classical_midi", "lakh", "maestro", "pop909"):
+        source = write_midi_folder(folder / "midi")
         extra = ["dataset.pattern='*.mid'"] if dataset == "pop909" else []
         return [f"dataset.path={source}", *extra]
     if dataset in ("nottingham", "leadsheets"):

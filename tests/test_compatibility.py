@@ -25,12 +25,17 @@ DECLARED = {  # datasets that promise the parts of every piece, and their ranges
 }  # fmt: skip
 WITHOUT_CHORDS = {
     "celtic", "chorales", "chorale_modes", "stacked_chorale", "jsb_chorales", "nottingham_rolls",
-    "musedata", "piano_midi",
+    "musedata", "piano_midi", "lakh", "maestro", "pop909", "classical_midi",
 }  # fmt: skip
+# Only the notes tell that these are no melodies.
+POLYPHONIC = {
+    (name, "abc") for name in ("jsb_chorales", "nottingham_rolls", "musedata", "piano_midi")
+}
 FOUR_VOICES = {"chorales", "chorale_modes", "stacked_chorale"}
 REASONS = (
     r"representation=\w+ holds (points|music), but the dataset gives (points|music): ",
     r"representation=multivoice needs a dataset with fixed parts and ranges",
+    r"representation=abc holds one melody, but the dataset gives the parts ",
     r"representation=bars needs pieces with chord symbols, which this dataset has not",
     r"A feedforward harmoniser such as minibach needs a categorical grid with given voices",
     r"model\.given names no voice 'soprano' of the representation",
@@ -55,6 +60,8 @@ def fits(dataset: str, representation: str) -> bool:
         return False
     if representation == "multivoice":
         return dataset in DECLARED
+    if representation == "abc":
+        return dataset not in FOUR_VOICES
     return representation != "bars" or dataset not in WITHOUT_CHORDS
 
 
@@ -117,7 +124,7 @@ def overrides(dataset: str, representation: str, model: str, folder: Path) -> li
     return [
         f"dataset={dataset}", f"representation={representation}", f"model={model}",
         f"paths.outputs={folder / 'outputs'}", *overrides_of(dataset, folder / "sources"),
-        *SMALL, *STEPS,
+        *SMALL, *STEPS, *(["representation.steps=32"] if representation == "note_tuples" else []),
     ]  # fmt: skip
 
 
@@ -135,6 +142,10 @@ def failures(products: list[tuple[str, str, str]], folder: Path, cache: Path) ->
     found = []
     for index, product in enumerate(products):
         chosen = overrides(*product, folder / str(index))
+        if product[:2] in POLYPHONIC:
+            with pytest.raises(UserError, match="No piece of the train split gives a window"):
+                partimento.train(chosen)
+            continue
         try:
             record = partimento.train([*chosen, f"paths.cache={cache}"])
         except Exception as error:  # every product is to be told, not the first only

@@ -260,7 +260,21 @@ def test_chord_symbols_are_kept_and_not_played() -> None:
 
 @pytest.mark.parametrize(
     "symbol",
-    ["C", "Am", "F#m7", "Bb", "Gsus4", "Cmaj7", "Ddim", "E+", "A7/c+", "D/f#", "N.C.", "G7b9", "Gd"],
+    [
+        "C",
+        "Am",
+        "F#m7",
+        "Bb",
+        "Gsus4",
+        "Cmaj7",
+        "Ddim",
+        "E+",
+        "A7/c+",
+        "D/f#",
+        "N.C.",
+        "G7b9",
+        "Gd",
+    ],
 )
 def test_what_is_a_chord(symbol: str) -> None:
     assert tune(f'"{symbol}"C').chords == (Chord(0, 24, symbol),)

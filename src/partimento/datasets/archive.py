@@ -43,6 +43,8 @@ class Archive(Folder):
         UserError: On first use, when the archive is absent, wrong or damaged.
     """
 
+    chords = False  # MIDI has no chord symbols
+
     def __init__(
         self,
         corpus: str,

@@ -56,6 +56,7 @@ class Classical(Folder):
         UserError: On first use, when music21 or the folder is missing.
     """
 
+    chords = False
     name = "classical_midi"
 
     def __init__(
