@@ -114,12 +114,16 @@ def by_abc2midi(text: str, folder: Path) -> tuple[Rows, str]:
 
 
 def by_music21(text: str) -> Rows:
-    """Return the notes that music21 reads, in written order."""
+    """Return the notes that music21 reads, in written order; none where it gives up."""
     from music21 import converter
+    from music21.exceptions21 import Music21Exception
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        score = converter.parse(text, format="abc", forceSource=True)
+        try:
+            score = converter.parse(text, format="abc", forceSource=True)
+        except Music21Exception:
+            return []
         notes = [note for note in score.stripTies().flatten().notes if not note.duration.isGrace]
     return rounded((float(note.offset), pitch.midi) for note in notes for pitch in note.pitches)
 

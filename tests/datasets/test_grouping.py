@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from partimento.datasets.grouping import melody_intervals, shared_run_groups
+from partimento.datasets.base import Card, Corpus
+from partimento.datasets.chorales import read_bach
+from partimento.datasets.grouping import (
+    melody_intervals,
+    melody_runs,
+    shared_run_groups,
+    shared_tunes,
+)
 from partimento.music import Piece
 
 # Old Hundredth (Louis Bourgeois, 1551), first two lines, as MIDI numbers.
@@ -84,3 +93,35 @@ def test_groups_are_the_connected_components(melodies: dict[str, list[int]], run
                     component[name] = component[one]
     expected = {name: min(members) for name, members in component.items()}
     assert shared_run_groups(melodies, run) == expected
+
+
+def corpus_of(name: str, *tunes: list[int]) -> Corpus:
+    pieces = tuple(
+        dataclasses.replace(piece(pitches), id=f"{name}{i}") for i, pitches in enumerate(tunes)
+    )
+    card = Card(name, "", "", "", "", {}, "")
+    return Corpus(pieces, tuple(piece.id for piece in pieces), (), card)
+
+
+def test_tunes_that_two_corpora_share_in_whatever_key() -> None:
+    higher = [pitch + 5 for pitch in OLD_HUNDREDTH]
+    one = corpus_of("a", OLD_HUNDREDTH, [60, 61] * 8, OLD_HUNDREDTH[3:])
+    other = corpus_of("b", [60, 70, 80], [55, *higher], [60, 62] * 8)
+    # 15 intervals: one run of 15, two of 14; without the first three notes, 12 are left.
+    assert shared_tunes(one, other) == []
+    assert shared_tunes(one, other, run=15) == [("a0", "b1", 1)]
+    assert shared_tunes(one, other, run=14) == [("a0", "b1", 2)]
+    assert shared_tunes(one, other, run=12) == [("a0", "b1", 4), ("a2", "b1", 1)]
+    assert shared_tunes(other, one, run=15) == [("b1", "a0", 1)]
+
+
+def test_a_chorale_among_other_tunes_is_found() -> None:
+    chorales = [read_bach(number) for number in ("253", "254", "257", "258")]
+    hidden = dataclasses.replace(chorales[2].transposed(-3), id="folk", parts=("melody", *"atb"))
+    card = Card("", "", "", "", "", {}, "")
+    one = Corpus(tuple(chorales), ("",) * 4, (), card)
+    other = Corpus((piece([60, 62, 64] * 20), hidden), ("",) * 2, (), card)
+    found = shared_tunes(one, other)
+    # BWV 257 and 258 set one hymn, "Wo Gott der Herr nicht bei uns hält".
+    assert [row[:2] for row in found] == [("bwv257", "folk"), ("bwv258", "folk")]
+    assert found[0][2] == len(melody_runs(melody_intervals(hidden)))

@@ -14,6 +14,9 @@ from partimento.music import Piece
 
 LETTERS = {60: "C", 62: "D", 64: "E", 65: "F", 67: "G", 69: "A", 71: "B", 72: "c", 74: "d", 76: "e"}
 
+SIGNS = ["C", "D|", "E|", ":|", "|:", "::", "||", "|1", ":|2", "[3", "|]", "|1,2-4", "|::", "::|"]
+SIGNS += ["[P:A]", "[P:B]"]
+
 
 def played(body: str, header: str = "") -> str:
     (piece,) = read_tunes(f"X:1\n{header}M:1/4\nL:1/4\nK:C\n{body}\n")
@@ -150,26 +153,7 @@ def test_written_sections_sound_as_meant(section: tuple[str, str]) -> None:
 @settings(max_examples=300, deadline=None)
 @given(
     st.lists(
-        st.sampled_from(
-            [
-                "C",
-                "D|",
-                "E|",
-                ":|",
-                "|:",
-                "::",
-                "||",
-                "|1",
-                ":|2",
-                "[3",
-                "|]",
-                "|1,2-4",
-                "[P:A]",
-                "[P:B]",
-                "|::",
-                "::|",
-            ]
-        ),
+        st.sampled_from(SIGNS),
         max_size=25,
     ),
     st.sampled_from(["", "P:ABA\n", "P:B3\n"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -50,18 +51,16 @@ class Signature(NamedTuple):
         return f"{self.tonic} {self.mode}".strip()
 
 
-def altered(fifths: int) -> dict[str, int]:
+@lru_cache(maxsize=64)
+def altered(fifths: int) -> Mapping[str, int]:
     """Return semitones by letter for a signature of so many sharps (negative: flats)."""
-    return {
-        letter: (fifths - 1 - place) // 7 + 1
-        for place, letter in enumerate(SHARPS)
-        if (fifths - 1 - place) // 7 + 1
-    }
+    alters = {letter: (fifths - 1 - place) // 7 + 1 for place, letter in enumerate(SHARPS)}
+    return MappingProxyType({letter: alter for letter, alter in alters.items() if alter})
 
 
 NO_KEY = Signature(0, "", "", MappingProxyType({}))
 # Highland pipes: K:HP writes no signature, K:Hp the sharps on F and C; both sound as A mixolydian.
-_PIPES = Signature(2, "mixolydian", "A", MappingProxyType(altered(2)))
+_PIPES = Signature(2, "mixolydian", "A", altered(2))
 
 
 def parse_key(text: str, before: Signature = NO_KEY) -> Signature:
@@ -143,6 +142,7 @@ def default_unit(metre: tuple[int, int] | None) -> tuple[int, int]:
     return (1, 16) if metre is not None and 4 * metre[0] < 3 * metre[1] else (1, 8)
 
 
+@lru_cache(maxsize=1024)
 def parse_tempo(text: str, unit: tuple[int, int]) -> float | None:
     """Return quarter notes per minute of a Q: field; None when it gives no number, or zero."""
     match = _TEMPO.search(text)

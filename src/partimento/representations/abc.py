@@ -230,6 +230,8 @@ class Abc(Representation):
         """Return the tokens of a melody of this alphabet's range."""
         bars = bars_of(piece)
         key = first_key(piece)
+        if self.to_c:
+            key = key._replace(fifths=MODES[key.mode])  # and not B# for C
         metres = [f"M:{bar.beats}/{bar.beat_type}" for bar in bars]
         for metre in metres:
             if metre not in self._index:

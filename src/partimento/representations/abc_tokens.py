@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
@@ -54,8 +54,7 @@ def note_tokens(low: int, high: int) -> list[str]:
 
 
 def key_token(fifths: int, mode: str) -> str:
-    """Return the token of a key, such as "K:Ddor"; a mode that is not known counts as major."""
-    mode = mode if mode in MODES else "major"
+    """Return the token of a key, such as "K:Ddor"."""
     place = fifths - MODES[mode]
     letter = SHARPS[(place + 1) % 7]
     sign = (place + 1) // 7
@@ -63,25 +62,22 @@ def key_token(fifths: int, mode: str) -> str:
 
 
 def first_key(piece: Piece) -> Key:
-    """Return the key of the beginning; C major when the piece has none."""
-    return piece.keys[0] if piece.keys else Key(0, 0, "major")
+    """Return the key of the beginning, of 7 signs at most; C major when the piece has none."""
+    key = piece.keys[0] if piece.keys else Key(0, 0, "major")
+    fifths = key.fifths if abs(key.fifths) <= 7 else (key.fifths + 6) % 12 - 6
+    return Key(key.onset, fifths, key.mode if key.mode in MODES else "major")
 
 
 def shift_to_c(key: Key) -> int:
     """Return the semitones, -5 to +6, that bring the tonic of a key to C."""
-    tonic = 7 * (key.fifths - MODES.get(key.mode, 0)) % 12
+    tonic = 7 * (key.fifths - MODES[key.mode]) % 12
     return (5 - tonic) % 12 - 5 if tonic else 0
-
-
-@lru_cache(maxsize=64)
-def _signature(fifths: int) -> Mapping[str, int]:
-    return altered(fifths)
 
 
 @lru_cache(maxsize=4096)
 def spelled(pitch: int, fifths: int) -> tuple[str, int]:
     """Return name and alteration of a pitch: of the key, else natural, else as the key alters."""
-    signature = _signature(fifths)
+    signature = altered(fifths)
     choices = []
     for letter, semitones in _NATURALS.items():
         alter = (pitch - semitones + 6) % 12 - 6
@@ -188,10 +184,11 @@ def timed(items: Sequence[Item], lengths: Lengths) -> Iterator[tuple[str, Item, 
     index = 0
     while index < len(items):
         item = items[index]
-        if item.length.denominator % 3 == 0 and index + 2 < len(items):
-            three = items[index : index + 3]
+        three = items[index : index + 3]
+        if len(three) == 3 and item.length.denominator % 3 == 0:
+            thirds = all(one.length.denominator % 3 == 0 for one in three)
             written = [lengths.triplet(one.length) for one in three]
-            if None not in written:
+            if None not in written and (thirds or lengths.parts(item.length) is None):
                 for before, one, token in zip((TRIPLET, "", ""), three, written, strict=True):
                     yield before, one, token or "", one.tied
                 index += 3
@@ -213,7 +210,7 @@ def bar_tokens(items: Sequence[Item], fifths: int, lengths: Lengths) -> list[str
     Raises:
         UserError: When a length is no sum of allowed ones.
     """
-    signature = _signature(fifths)
+    signature = altered(fifths)
     held: dict[str, int] = {}
     tokens: list[str] = []
     for before, item, length, tied in timed(items, lengths):
