@@ -240,6 +240,8 @@ def main(folder: str) -> None:
     guard = Guard()
     sys.addaudithook(guard)
     signal.signal(signal.SIGPROF, stop)
+    import symusic  # noqa: F401 - which on import sets variables of the environment
+
     for index in json.load(sys.stdin):
         made = case(index)
         path = Path(folder) / f"case{made.suffix}"

@@ -11,7 +11,7 @@ from pathlib import Path
 from partimento.errors import UserError
 from partimento.formats import abc, midi, musicxml, muspy_files
 from partimento.formats.abc import Unreadable, decode_abc, first_tune, read_tunes
-from partimento.formats.limits import check_piece
+from partimento.formats.limits import check_piece, read_bytes
 from partimento.formats.midi import piece_of_midi
 from partimento.formats.musicxml import read_musicxml
 from partimento.formats.musicxml_file import MAX_BYTES
@@ -84,11 +84,8 @@ def _checked(pieces: list[Piece], path: Path) -> list[Piece]:
 def _content(path: Path) -> tuple[str, bytes]:
     """Return the kind and the bytes of a file that may be music."""
     _check_exists(path)
-    with path.open("rb") as file:
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise UserError(f"'{path}' is larger than {MAX_BYTES // 2**20} MiB, the most that is read.")
-    if not data.strip():
+    data = read_bytes(path, MAX_BYTES)
+    if not data or data.isspace():
         raise UserError(f"'{path}' is empty; {READABLE}.")
     kind = _kind(data, path.suffix.lower())
     if kind is None:

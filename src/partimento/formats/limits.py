@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from partimento.errors import UserError
 from partimento.music import Piece
 
@@ -16,6 +18,22 @@ MAX_BARS = 200_000
 
 MAX_TICK = 2**31 - 1
 """Latest time that a piece's 32-bit arrays can count."""
+
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """Return what a file holds.
+
+    Raises:
+        UserError: When there is no such file, or it is larger than `most` bytes.
+    """
+    if not path.is_file():
+        raise UserError(f"There is no file '{path}'.")
+    with path.open("rb") as file:
+        # Asked for no more than it holds: a buffer for the most would cost more than to read it.
+        data = file.read(min(path.stat().st_size, most) + 1)
+    if len(data) > most:
+        raise UserError(f"'{path}' is larger than {most // 2**20} MiB, the most that is read.")
+    return data
 
 
 def check_length(end: int, resolution: int, name: str) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from partimento.errors import UserError
-from partimento.formats.limits import check_count, check_length, count_bars
+from partimento.formats.limits import check_count, check_length, count_bars, read_bytes
+from partimento.formats.midi_fast import fast_columns
 from partimento.formats.midi_track import Columns, Track, columns, read_track
 from partimento.music import Bar, Key, Piece, Tempo, lay_bars
 
@@ -39,10 +40,7 @@ def read_midi(path: str | Path, *, id: str | None = None, source: str = "") -> P
         UserError: When the file is missing, too large, damaged, or of a kind that is not read.
     """
     path = Path(path)
-    if not path.is_file():
-        raise UserError(f"There is no file '{path}'.")
-    with path.open("rb") as file:
-        data = file.read(MAX_BYTES + 1)
+    data = read_bytes(path, MAX_BYTES)
     return piece_of_midi(data, id=id or path.stem, source=source or path.name, name=path.name)
 
 
@@ -74,40 +72,42 @@ def piece_of_midi(data: bytes, *, id: str, source: str, name: str) -> Piece:
             f"'{name}' is larger than {MAX_BYTES // 2**20} MiB, the most that is read of MIDI."
         )
     try:
-        kind, resolution, tracks = _read_file(data)
+        kind, resolution, chunks = _split(data)
+        tracks, notes = fast_columns(chunks, resolution) or _read_tracks(chunks)
     except ValueError as error:
         raise UserError(f"'{name}' is no MIDI file that can be read: {error}.") from error
-    check_count(sum(len(track.begun) for track in tracks), 0, name)
-    notes = columns(tracks)
-    # General MIDI plays drums on channel 10, which counts from 0 here.
-    drums, empty = notes.channel == 9, notes.duration == 0
-    kept = ~(drums | empty)
-    onset, duration = notes.onset[kept], notes.duration[kept]
+    check_count(len(notes.onset), 0, name)
+    kept = (notes.duration > 0) & ~notes.drum
+    onset, duration, pitch = notes.onset[kept], notes.duration[kept], notes.pitch[kept]
     end = int((onset + duration).max()) if len(onset) else 0
     check_length(end, resolution, name)
     bars = _bars(tracks, end, resolution, name)
-    part, parts = _parts(notes, kept, tracks)
-    dropped = {DRUM_NOTES: int(drums.sum()), EMPTY_NOTES: int((empty & ~drums).sum())}
+    found, part = np.unique(notes.voice[kept], return_inverse=True)
+    dropped = {
+        DRUM_NOTES: int(notes.drum.sum()),
+        EMPTY_NOTES: len(kept) - int(kept.sum()) - int(notes.drum.sum()),
+        OVERLAPPING_NOTES: _overlapping(onset, duration, part * 128 + pitch),
+    }
     return Piece(
         id=id,
         resolution=resolution,
         onset=onset,
         duration=duration,
-        pitch=notes.pitch[kept],
+        pitch=pitch,
         part=part,
         velocity=notes.velocity[kept],
-        parts=parts,
+        parts=_names(tracks, found),
         end=_end(tracks, bars, end, resolution),
         bars=bars,
         keys=_keys(tracks, end),
         tempos=_tempos(tracks, end),
         source=source,
-        metadata=_metadata(kind, tracks, dropped),
+        metadata=_metadata(kind, tracks, found, dropped),
     )
 
 
-def _read_file(data: bytes) -> tuple[int, int, list[Track]]:
-    """Return format, ticks per quarter note and tracks."""
+def _split(data: bytes) -> tuple[int, int, list[bytes]]:
+    """Return format, ticks per quarter note and the content of the track chunks."""
     # Some files are wrapped in RIFF, with the MIDI data some bytes in.
     at = data.find(b"MThd", 0, 64) if data.startswith(b"RIFF") else 0
     if at < 0 or data[at : at + 4] != b"MThd":
@@ -122,13 +122,18 @@ def _read_file(data: bytes) -> tuple[int, int, list[Track]]:
         raise ValueError(f"it is of format {kind}, where 0 or 1 was expected")
     if not 0 < resolution < 2**15:
         raise ValueError("it does not count time in parts of a quarter note")
+    return kind, resolution, list(_chunks(data, at + 8 + length, announced))
+
+
+def _read_tracks(chunks: Sequence[bytes]) -> tuple[list[Track], Columns]:
+    """Return tracks and notes event by event."""
     tracks: list[Track] = []
-    for chunk in _chunks(data, at + 8 + length, announced):
+    for chunk in chunks:
         try:
             tracks.append(read_track(chunk))
         except ValueError as error:
             raise ValueError(f"in track {len(tracks) + 1}, {error}") from error
-    return kind, resolution, tracks
+    return tracks, columns(tracks)
 
 
 def _chunks(data: bytes, at: int, announced: int) -> Iterator[bytes]:
@@ -144,14 +149,17 @@ def _chunks(data: bytes, at: int, announced: int) -> Iterator[bytes]:
         at += 8 + length
 
 
-def _parts(
-    notes: Columns, kept: np.ndarray, tracks: Sequence[Track]
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return the part of each kept note, and the names of the parts."""
-    voices = (notes.track << 11 | notes.channel << 7 | notes.program)[kept]
-    found, part = np.unique(voices, return_inverse=True)
-    names = [text_of(tracks[voice >> 11].name) for voice in found.tolist()]
-    return part, tuple(name or f"Part {i + 1}" for i, name in enumerate(names)) or ("",)
+def _overlapping(onset: np.ndarray, duration: np.ndarray, key: np.ndarray) -> int:
+    """Return how many notes still sound when the next of their part and pitch begins."""
+    order = np.lexsort((onset, key))
+    onset, end, key = onset[order], (onset + duration)[order], key[order]
+    return int(((key[1:] == key[:-1]) & (onset[1:] < end[:-1])).sum())
+
+
+def _names(tracks: Sequence[Track], voices: np.ndarray) -> tuple[str, ...]:
+    """Return the names of the parts, which are those of their tracks."""
+    names = [text_of(tracks[voice >> 11].name) for voice in voices.tolist()]
+    return tuple(name or f"Part {i + 1}" for i, name in enumerate(names)) or ("",)
 
 
 def text_of(raw: bytes) -> str:
@@ -196,16 +204,17 @@ def _tempos(tracks: Sequence[Track], end: int) -> tuple[Tempo, ...]:
     return tuple(latest[onset] for onset in sorted(latest) if onset < max(end, 1))
 
 
-def _metadata(kind: int, tracks: Sequence[Track], dropped: dict[str, int]) -> dict[str, str]:
+def _metadata(
+    kind: int, tracks: Sequence[Track], voices: np.ndarray, dropped: dict[str, int]
+) -> dict[str, str]:
     """Return the title, which the first track of a file holds as its name, and the counts.
 
     In format 1 the name of a first track that plays is that of its part instead.
     """
-    titled = bool(tracks) and (kind == 0 or not tracks[0].begun)
+    titled = bool(tracks) and (kind == 0 or not len(voices) or voices[0] >> 11 > 0)
     title = text_of(tracks[0].name) if titled else ""
     counts = dropped | {
         UNENDED_NOTES: sum(track.unended for track in tracks),
-        OVERLAPPING_NOTES: sum(track.overlapping for track in tracks),
         IGNORED_MARKS: sum(track.ignored for track in tracks),
     }
     found = {what: str(count) for what, count in counts.items() if count}

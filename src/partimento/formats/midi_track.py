@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-_META, _END_OF_TRACK = 0xFF, 0x2F
+META, END_OF_TRACK = 0xFF, 0x2F
 _TRACK_NAME, _TEMPO, _METRE, _KEY = 0x03, 0x51, 0x58, 0x59
+TIMED = frozenset((_TEMPO, _METRE, _KEY))
+"""Kinds of meta events whose time counts."""
 # Data bytes after each status byte, of channel messages and of the system messages that do not
 # belong in a file but do stand in some (MIDI 1.0, tables 1 and 5).
 _DATA_BYTES = {status: 1 if status >> 4 in (0xC, 0xD) else 2 for status in range(0x80, 0xF0)} | {
@@ -38,7 +41,6 @@ class Track:
         keys: (onset, sharps, minor).
         tempos: (onset, microseconds per quarter note).
         unended: How many notes its end cut off, since no note-off did.
-        overlapping: How many notes still sounded when the same pitch of their channel began anew.
         ignored: How many metres, keys and tempos hold impossible values.
     """
 
@@ -50,7 +52,6 @@ class Track:
     keys: list[tuple[int, int, bool]] = field(default_factory=list)
     tempos: list[tuple[int, int]] = field(default_factory=list)
     unended: int = 0
-    overlapping: int = 0
     ignored: int = 0
 
     def meta(self, kind: int, body: bytes, now: int) -> None:
@@ -103,30 +104,33 @@ def variable_length(data: bytes, at: int) -> tuple[int, int]:
 
 @dataclass
 class Columns:
-    """The notes of several tracks, one array for each property, shape `(notes,)`."""
+    """The notes of several tracks, one array for each property, shape `(notes,)`.
+
+    The voice is track x 2^11 + a number for each instrument of each channel, in their order.
+    """
 
     onset: np.ndarray
     duration: np.ndarray
     pitch: np.ndarray
     velocity: np.ndarray
-    program: np.ndarray
-    channel: np.ndarray
-    track: np.ndarray
+    voice: np.ndarray
+    drum: np.ndarray
 
 
-def columns(tracks: list[Track]) -> Columns:
+def columns(tracks: Sequence[Track]) -> Columns:
     """Return all notes of the tracks, which are counted from 0."""
     begun = np.frombuffer(b"".join(track.begun for track in tracks), np.int64)
     ended = np.frombuffer(b"".join(track.ended for track in tracks), np.int64)
-    onset = begun >> 14
+    track = np.repeat(np.arange(len(tracks)), [len(track.begun) for track in tracks])
+    onset, channel = begun >> 14, ended >> 7 & 15
     return Columns(
         onset=onset,
         duration=(ended >> 11) - onset,
         pitch=ended & 127,
         velocity=begun & 127,
-        program=begun >> 7 & 127,
-        channel=ended >> 7 & 15,
-        track=np.repeat(np.arange(len(tracks)), [len(track.begun) for track in tracks]),
+        voice=track << 11 | channel << 7 | begun >> 7 & 127,
+        # General MIDI plays drums on channel 10, which counts from 0 here.
+        drum=channel == 9,
     )
 
 
@@ -172,20 +176,19 @@ class _Reader:
                     begin(sounding.pop(key))
                     end(now << 11 | key)
                     if waiting:
-                        self.follow(key, now)
+                        self.follow(key)
             else:
-                running = running if status == _META else status
+                running = running if status == META else status
                 at = self.other(data, at, status, now)
         if numbers > 127:
             raise ValueError("a note has a number above 127")
         self.close(now)
 
-    def follow(self, key: int, now: int) -> None:
-        """Let the next note sound that began over one that ends now."""
+    def follow(self, key: int) -> None:
+        """Let the next note sound that began over one that has ended."""
         queue = self.waiting.get(key)
         if queue:
             self.sounding[key] = queue.popleft()
-            self.track.overlapping += self.sounding[key] >> 14 < now
 
     def close(self, now: int) -> None:
         """End the track, and all that still sounds."""
@@ -207,7 +210,7 @@ class _Reader:
                 raise ValueError(f"the event at byte {at} has a data byte above 127")
         elif status in (0xF0, 0xF7):
             length, at = variable_length(data, at)
-        elif status == _META:
+        elif status == META:
             kind = data[at]
             length, at = variable_length(data, at + 1)
         else:
@@ -218,7 +221,7 @@ class _Reader:
         if status >> 4 == 0xC:
             self.programs[status & 15] = body[0]
         self.track.meta(kind, body, now)
-        return -1 if kind == _END_OF_TRACK else at + length
+        return -1 if kind == END_OF_TRACK else at + length
 
 
 def read_track(data: bytes) -> Track:
