@@ -1,16 +1,23 @@
-"""Make README's picture: a chorale of the test split harmonised by the default model."""
+"""Make README's pictures: a chorale harmonised by the default model, and Celtic tunes."""
 
 from __future__ import annotations
 
-import json
 import sys
+
+sys.path.pop(0)  # this folder, whose inspect.py would hide Python's own
+
+import json
+import shutil
+import subprocess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import partimento
 from partimento.reports.pianoroll import draw_pianoroll
 
 ROOT = Path(__file__).resolve().parents[1]
 CHORALE = "bwv253"
+INSPECT = ROOT / "scripts" / "inspect.py"
 
 
 def main() -> int:
@@ -26,6 +33,10 @@ def main() -> int:
     piece = partimento.load(folder).harmonize(f"bwv:{CHORALE.removeprefix('bwv')}")
     (ROOT / "docs").mkdir(exist_ok=True)
     draw_pianoroll(piece, ROOT / "docs" / f"{CHORALE}.png")
+    with TemporaryDirectory() as place:
+        chosen = ["dataset=celtic", "representation=melody", "representation.metre=6/8"]
+        subprocess.run([sys.executable, INSPECT, *chosen, f"output={place}"], check=True)
+        shutil.copy(Path(place) / "examples.png", ROOT / "docs" / "celtic.png")
     return 0
 
 

@@ -133,7 +133,7 @@ class Folder(Dataset):
     """
 
     name = "folder"
-    chords = None
+    chords: bool | None = None
 
     def __init__(
         self,
