@@ -91,7 +91,12 @@ class WindowLoader(TrainLoader):
 
 
 def train_loader(
-    examples: Batch, *, packing: int | None, window: int | None, varying: bool, **options: Any
+    examples: Batch,
+    *,
+    packing: int | None = None,
+    window: int | None,
+    varying: bool,
+    **options: Any,
 ) -> TrainLoader:
     """Return the loader that the config asks for.
 
