@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 import pytest
 
 from partimento.datasets.base import Card, Corpus
 from partimento.music import Bar, Chord, Piece
-from partimento.reports.overview import commonest, music_facts, opening_metre, quantiles
+from partimento.reports.overview import (
+    commonest,
+    music_facts,
+    muspy_statistics,
+    opening_metre,
+    quantiles,
+)
 
 CARD = Card("two", "Two pieces", "written here", "none", "none", {}, "none")
 WALTZ = Piece(
@@ -33,6 +40,16 @@ def test_pieces_without_notes_or_bars() -> None:
     facts = music_facts(Corpus((EMPTY,), ("a",), (), CARD))
     assert facts["ranges"] == ""
     assert opening_metre(EMPTY) == "none"
+
+
+def test_muspys_statistics() -> None:
+    # The three notes of a triad, and one note: log2 3 and 0 bits.
+    told = muspy_statistics([WALTZ, MARCH, EMPTY])
+    half = math.log2(3) / 2
+    assert told["pitch class entropy (2 pieces)"] == f"{half:.2f} ± {half:.2f}"
+    assert told["scale consistency (2 pieces)"] == "1.00 ± 0.00"
+    assert told["polyphony (2 pieces)"] == "1.00 ± 0.00"
+    assert muspy_statistics([EMPTY]) == {}
 
 
 @pytest.mark.parametrize(

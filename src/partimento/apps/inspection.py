@@ -31,7 +31,7 @@ def main(config: DictConfig) -> None:
     from rich.table import Table
 
     from partimento.config import InspectConfig, check, plain
-    from partimento.reports.overview import example_facts, music_facts
+    from partimento.reports.overview import example_facts, music_facts, muspy_statistics
 
     raw, resolved = plain(config)
     check(raw, resolved, InspectConfig)
@@ -41,7 +41,8 @@ def main(config: DictConfig) -> None:
     console = Console(highlight=False, markup=False)
     card = data.corpus.card
     console.print(f"{card.title} ({card.source})", soft_wrap=True)
-    for title, facts in (("music", music_facts(data.corpus)), ("examples", example_facts(data))):
+    music = {**music_facts(data.corpus), **muspy_statistics(data.corpus.pieces)}
+    for title, facts in (("music", music), ("examples", example_facts(data))):
         table = Table(title, "", box=None)
         for key, text in facts.items():
             table.add_row(key, text)

@@ -10,7 +10,7 @@ import numpy as np
 
 from partimento.data.module import MusicDataModule
 from partimento.datasets.base import Corpus
-from partimento.music import Piece
+from partimento.music import Piece, to_muspy
 from partimento.reports.pianoroll import note_name
 
 
@@ -63,6 +63,27 @@ def music_facts(corpus: Corpus) -> dict[str, str]:
         "ranges": ", ".join([*told, f"and {len(ranges) - 8} more"] if len(ranges) > 8 else told),
         "with chords": str(sum(bool(piece.chords) for piece in pieces)),
     }
+
+
+def muspy_statistics(pieces: Sequence[Piece], most: int = 200) -> dict[str, str]:
+    """Return mean and standard deviation of muspy's statistics over at most `most` pieces.
+
+    Pitch-class entropy is in bits; scale consistency is the largest share of notes in one major or
+    minor scale; polyphony is the mean number of pitches at the times when there are any.
+    """
+    import muspy
+
+    # Evenly from the whole corpus, whose beginning may be one collection.
+    places = range(0, len(pieces), max(1, len(pieces) // most))[:most]
+    chosen = [pieces[place] for place in places if len(pieces[place])]
+    if not chosen:
+        return {}
+    music = [to_muspy(piece) for piece in chosen]
+    told = {}
+    for name in ("pitch_class_entropy", "scale_consistency", "polyphony"):
+        values = np.array([getattr(muspy, name)(item) for item in music])
+        told[name.replace("_", " ")] = f"{values.mean():.2f} ± {values.std():.2f}"
+    return {f"{name} ({len(chosen)} pieces)": text for name, text in told.items()}
 
 
 def example_facts(data: MusicDataModule) -> dict[str, str]:
