@@ -73,11 +73,11 @@ def midi_metre_at_every_tick(draw: random.Random) -> bytes:
 
 
 def midi_never_ended(_: random.Random) -> bytes:
-    return midi(b"\0\x90\x3c\x40" + b"\0\x3c\x40" * 5_000_000)
+    return midi(b"\0\x90\x3c\x40" + b"\0\x3c\x40" * 2_700_000)
 
 
 def midi_many_notes(_: random.Random) -> bytes:
-    return midi(b"\0\x90\x3c\x40" + b"\1\x3c\0\1\x3c\x40" * 2_500_000)
+    return midi(b"\0\x90\x3c\x40" + b"\1\x3c\0\1\x3c\x40" * 1_390_000)
 
 
 def midi_queue(_: random.Random) -> bytes:

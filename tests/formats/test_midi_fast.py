@@ -10,7 +10,7 @@ from fuzzing import damage, sound_files
 from hostile_midi import midi, vlq
 
 from partimento.formats.midi_fast import fast_columns
-from partimento.formats.midi_track import Columns, Track, columns, read_track
+from partimento.formats.midi_track import VOICE_BITS, Columns, Track, columns, read_track
 
 ON, OFF = b"\x90\x3c\x40", b"\x80\x3c\0"
 END = b"\0\xff\x2f\0"
@@ -48,7 +48,7 @@ def rows(notes: Columns) -> list[tuple[int, ...]]:
     """Notes with their part, whatever the number of its voice."""
     part = np.unique(notes.voice, return_inverse=True)[1]
     table = (
-        part, notes.voice >> 11, notes.onset, notes.duration, notes.pitch, notes.velocity,
+        part, notes.voice >> VOICE_BITS, notes.onset, notes.duration, notes.pitch, notes.velocity,
         notes.drum,
     )  # fmt: skip
     return sorted(zip(*(column.tolist() for column in table), strict=True))
@@ -134,3 +134,8 @@ def test_tracks_without_notes_keep_their_marks() -> None:
     fast = fast_columns(chunks_of(data), 96)
     assert fast is not None
     assert fast[0][0] == Track(metres=[(5, 3, 8)], end=5)
+
+
+def test_thousands_of_tracks() -> None:
+    tracks = [b"\0" + ON + vlq(index % 100 + 1) + OFF + END for index in range(5000)]
+    assert compare(tracks)

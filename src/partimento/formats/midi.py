@@ -11,14 +11,14 @@ import numpy as np
 from partimento.errors import UserError
 from partimento.formats.limits import check_count, check_length, count_bars, read_bytes
 from partimento.formats.midi_fast import fast_columns
-from partimento.formats.midi_track import Columns, Track, columns, read_track
+from partimento.formats.midi_track import VOICE_BITS, Columns, Track, columns, read_track
 from partimento.music import Bar, Key, Piece, Tempo, lay_bars
 
 READER_VERSION = 1
 """Raised whenever a file would be read as different music than before; part of every cache key."""
 
-MAX_BYTES = 16 * 2**20
-"""Largest file that is read: two million notes take no more."""
+MAX_BYTES = 8 * 2**20
+"""Largest file that is read, of a million notes or more."""
 
 # Names of the `Piece.metadata` entries that count them; absent when there were none.
 DRUM_NOTES = "drum notes dropped"
@@ -158,7 +158,7 @@ def _overlapping(onset: np.ndarray, duration: np.ndarray, key: np.ndarray) -> in
 
 def _names(tracks: Sequence[Track], voices: np.ndarray) -> tuple[str, ...]:
     """Return the names of the parts, which are those of their tracks."""
-    names = [text_of(tracks[voice >> 11].name) for voice in voices.tolist()]
+    names = [text_of(tracks[voice >> VOICE_BITS].name) for voice in voices.tolist()]
     return tuple(name or f"Part {i + 1}" for i, name in enumerate(names)) or ("",)
 
 
@@ -211,7 +211,7 @@ def _metadata(
 
     In format 1 the name of a first track that plays is that of its part instead.
     """
-    titled = bool(tracks) and (kind == 0 or not len(voices) or voices[0] >> 11 > 0)
+    titled = bool(tracks) and (kind == 0 or not len(voices) or voices[0] >> VOICE_BITS > 0)
     title = text_of(tracks[0].name) if titled else ""
     counts = dropped | {
         UNENDED_NOTES: sum(track.unended for track in tracks),

@@ -17,6 +17,7 @@ from partimento.formats.midi_track import (
     END_OF_TRACK,
     META,
     TIMED,
+    VOICE_BITS,
     Columns,
     Track,
     read_track,
@@ -143,7 +144,7 @@ def _by_symusic(
     ends = np.array([track.end for track in tracks], np.int64)[owners]
     if (time + duration > np.repeat(ends, counts)).any():
         return None
-    voices = owners << 11 | np.arange(len(found))
+    voices = owners << VOICE_BITS | np.arange(len(found))
     drums = np.array([own.is_drum for own in found], bool)
     return tracks, Columns(
         onset=time,

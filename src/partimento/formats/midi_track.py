@@ -13,6 +13,7 @@ META, END_OF_TRACK = 0xFF, 0x2F
 _TRACK_NAME, _TEMPO, _METRE, _KEY = 0x03, 0x51, 0x58, 0x59
 TIMED = frozenset((_TEMPO, _METRE, _KEY))
 """Kinds of meta events whose time counts."""
+VOICE_BITS = 32
 # Data bytes after each status byte, of channel messages and of the system messages that do not
 # belong in a file but do stand in some (MIDI 1.0, tables 1 and 5).
 _DATA_BYTES = {status: 1 if status >> 4 in (0xC, 0xD) else 2 for status in range(0x80, 0xF0)} | {
@@ -106,7 +107,7 @@ def variable_length(data: bytes, at: int) -> tuple[int, int]:
 class Columns:
     """The notes of several tracks, one array for each property, shape `(notes,)`.
 
-    The voice is track x 2^11 + a number for each instrument of each channel, in their order.
+    The voice is track x 2^32 + a number for each instrument of each channel, in their order.
     """
 
     onset: np.ndarray
@@ -128,7 +129,7 @@ def columns(tracks: Sequence[Track]) -> Columns:
         duration=(ended >> 11) - onset,
         pitch=ended & 127,
         velocity=begun & 127,
-        voice=track << 11 | channel << 7 | begun >> 7 & 127,
+        voice=track << VOICE_BITS | channel << 7 | begun >> 7 & 127,
         # General MIDI plays drums on channel 10, which counts from 0 here.
         drum=channel == 9,
     )
