@@ -74,6 +74,12 @@ def count_bars(metres: list[tuple[int, int, int]], end: int, resolution: int) ->
     """Return how many bars `music.lay_bars` would make at most, without making them."""
     stops = [metre[0] for metre in metres[1:]] + [end]
     return sum(
-        (stop - onset) * beat_type // max(1, 4 * resolution * beats) + 1
+        (stop - onset) // max(1, 4 * resolution * beats // beat_type) + 1
         for (onset, beats, beat_type), stop in zip(metres, stops, strict=True)
     )
+
+
+def shortened(text: object, most: int = 60) -> str:
+    """Return words of a file's own for an error, no more of them than a person reads."""
+    words = " ".join(str(text).split())
+    return words if len(words) <= most else words[: most - 1] + "…"

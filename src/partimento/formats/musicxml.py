@@ -16,7 +16,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from partimento.errors import UserError
-from partimento.formats.limits import MAX_TICK, check_count, check_length
+from partimento.formats.limits import MAX_TICK, check_count, check_length, shortened
 from partimento.formats.musicxml_file import load_score, part_names
 from partimento.formats.musicxml_part import PartReader, number
 from partimento.music import Bar, Chord, Piece
@@ -78,8 +78,8 @@ def _check_parts(names: Sequence[str], measures: Sequence[Sequence[Element]], na
     for part, own in zip(names, measures, strict=True):
         if len(own) != len(measures[0]):
             raise UserError(
-                f"'{name}' has {len(own)} bars in the part '{part}' and {len(measures[0])} in "
-                f"'{names[0]}', where all parts should have the same number."
+                f"'{name}' has {len(own)} bars in the part '{shortened(part)}' and "
+                f"{len(measures[0])} in '{shortened(names[0])}', where all parts should have the same number."
             )
 
 
@@ -116,8 +116,8 @@ def _read_bars(
                 length = max(length, part.read(measure, start))
             except (ValueError, OverflowError) as error:
                 raise UserError(
-                    f"'{name}' has a mistake in bar {measure.get('number')} of the part "
-                    f"'{part_name}': {error}."
+                    f"'{name}' has a mistake in bar {shortened(measure.get('number'))} of the "
+                    f"part '{shortened(part_name)}': {shortened(error, 200)}."
                 ) from error
         bar = Bar(start, *parts[0].metre)
         bars.append(bar)

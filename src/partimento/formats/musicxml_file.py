@@ -15,6 +15,7 @@ import defusedxml.ElementTree as SafeTree
 from defusedxml import DefusedXmlException
 
 from partimento.errors import UserError
+from partimento.formats.limits import shortened
 
 MAX_BYTES = 64 * 2**20
 """Largest score that is read, in decompressed bytes: a guard against files made to fill memory."""
@@ -65,7 +66,9 @@ def load_score(path: str | Path) -> Element:
             f"'{name}' is a time-wise MusicXML score; save it part-wise, as most programs do."
         )
     if root.tag != "score-partwise":
-        raise UserError(f"'{name}' is XML but not a MusicXML score: it holds <{root.tag}>.")
+        raise UserError(
+            f"'{name}' is XML but not a MusicXML score: it holds <{shortened(root.tag)}>."
+        )
     return root
 
 
@@ -110,7 +113,9 @@ def _unpack(data: bytes, name: str) -> bytes:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return _member(archive, _score_member(archive, name), name)
     except _DAMAGED as error:
-        raise UserError(f"'{name}' is a damaged compressed MusicXML file: {error}.") from error
+        raise UserError(
+            f"'{name}' is a damaged compressed MusicXML file: {shortened(error, 200)}."
+        ) from error
 
 
 def _member(archive: zipfile.ZipFile, member: str, name: str) -> bytes:

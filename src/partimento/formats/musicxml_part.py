@@ -10,6 +10,7 @@ from fractions import Fraction
 from xml.etree.ElementTree import Element
 
 from partimento.chords import transposed_symbol
+from partimento.formats.limits import shortened
 from partimento.music import Key, Tempo
 
 GRACE_NOTES = "grace notes dropped"
@@ -69,7 +70,7 @@ def number(text: str | None) -> Fraction:
         ValueError: When it is none, or longer than any score needs ("1e999999999" would hang).
     """
     if re.fullmatch(r"\s*-?\d{1,18}(\.\d{1,9})?\s*", text or "") is None:
-        raise ValueError(f"'{text or ''}' is not a number")
+        raise ValueError(f"'{shortened(text or '')}' is not a number")
     return Fraction((text or "").strip())
 
 
@@ -137,7 +138,7 @@ class PartReader:
             return int(text) * self.unit
         ticks = number(text) * self.unit
         if ticks.denominator != 1 or ticks < 0:
-            raise ValueError(f"the duration {text} is not a whole number of divisions")
+            raise ValueError(f"the duration {shortened(text)} is not a whole number of divisions")
         return ticks.numerator
 
     def move(self, ticks: int) -> None:
@@ -171,13 +172,13 @@ class PartReader:
         step = (element.findtext("step") or "").strip()
         alter = float(element.findtext("alter") or 0)
         if step not in _SEMITONES:
-            raise ValueError(f"'{step}' is not a step from A to G")
+            raise ValueError(f"'{shortened(step)}' is not a step from A to G")
         if alter != round(alter):
             self.dropped["quarter tones rounded"] += 1
         octave = int(element.findtext("octave") or "")
         pitch = 12 * octave + 12 + _SEMITONES[step] + round(alter) + self.transposition
         if not 0 <= pitch <= 127:
-            raise ValueError(f"a note lies at {pitch}, outside the MIDI range 0 to 127")
+            raise ValueError(f"a note lies at {shortened(pitch)}, outside the MIDI range 0 to 127")
         return pitch
 
     def add(self, onset: int, duration: int, pitch: int, element: Element) -> None:
