@@ -128,3 +128,44 @@ def test_too_large_plain_and_decompressed(tmp_path: Path, monkeypatch: pytest.Mo
     for path in (bomb, plain):
         with pytest.raises(UserError, match=f"'{path.name}' is larger than 1 MiB"):
             load_score(path)
+
+
+def test_a_member_larger_than_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is decompressed is bounded, too, not only what is announced."""
+    monkeypatch.setattr(musicxml_file, "MAX_BYTES", 2**20)
+    asked = []
+    real = zipfile.ZipExtFile.read
+
+    def read(self: zipfile.ZipExtFile, size: int | None = -1) -> bytes:
+        asked.append(size)
+        return real(self, size)
+
+    monkeypatch.setattr(zipfile.ZipExtFile, "read", read)
+    path = zipped(tmp_path / "x.mxl", {"a.xml": " " * 2**24 + SCORE})
+    data = bytearray(path.read_bytes())
+    at = data.rindex(b"PK\1\2")
+    data[at + 24 : at + 28] = (1000).to_bytes(4, "little")
+    path.write_bytes(data)
+    with pytest.raises(UserError, match="'x.mxl' is a damaged compressed MusicXML file"):
+        load_score(path)
+    assert asked == [2**20 + 1]
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_other_methods_than_deflate(tmp_path: Path, method: int) -> None:
+    path = tmp_path / "x.mxl"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("a.xml", SCORE)
+    with pytest.raises(UserError, match="compressed by another method than 'deflate'"):
+        load_score(path)
+
+
+def test_more_members_and_elements_than_any_score(tmp_path: Path) -> None:
+    many = zipped(tmp_path / "x.mxl", {f"{index}.xml": "" for index in range(1001)})
+    with pytest.raises(UserError, match="is a zip file of more than 1000 files, and no score"):
+        load_score(many)
+    path = tmp_path / "x.xml"
+    for unit in ("<a/>" * 2, "<a b='' c=''/>"):
+        path.write_text(f"<score-partwise>{unit * 1_000_000}</score-partwise>")
+        with pytest.raises(UserError, match="has more XML elements or attributes than any score"):
+            load_score(path)
