@@ -68,8 +68,20 @@ class Distribution(ABC):
         parameters: Tensor,
         temperature: float = 1.0,
         generator: torch.Generator | None = None,
+        *,
+        hard: bool = False,
+        noise: bool = True,
     ) -> Tensor:
-        """Draw differentiable samples in the shape of `features(x)`, for adversarial training."""
+        """Return differentiable samples in the shape of `features(x)`, for adversarial training.
+
+        Args:
+            parameters: As a network gives them.
+            temperature: Spread; near 0 samples are nearly hard and gradients nearly vanish.
+            generator: Source of randomness.
+            hard: Whether the values are those of hard samples, with the gradients of soft ones
+                (straight-through).
+            noise: Whether to draw; without it, the parameters' mean or most probable value.
+        """
 
     @abstractmethod
     def from_features(self, features: Tensor) -> Tensor:
@@ -125,6 +137,11 @@ class Distribution(ABC):
 
 def masked(log_prob: Tensor, mask: Tensor | None) -> Tensor:
     return log_prob if mask is None else log_prob.masked_fill(~mask, 0.0)
+
+
+def straight_through(hard: Tensor, soft: Tensor) -> Tensor:
+    """Return hard values with the gradients of soft ones (Bengio, Leonard & Courville 2013)."""
+    return hard + (soft - soft.detach())  # the brackets are exactly 0
 
 
 def uniform(like: Tensor, generator: torch.Generator | None) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from partimento.distributions.base import Distribution, masked, uniform
+from partimento.distributions.base import Distribution, masked, straight_through, uniform
 
 
 class Bernoulli(Distribution):
@@ -57,10 +57,19 @@ class Bernoulli(Distribution):
         parameters: Tensor,
         temperature: float = 1.0,
         generator: torch.Generator | None = None,
+        *,
+        hard: bool = False,
+        noise: bool = True,
     ) -> Tensor:
-        """Binary concrete samples (Maddison, Mnih & Teh 2017, appendix B)."""
-        noise = torch.logit(uniform(parameters, generator))
-        return torch.sigmoid((parameters + noise) / temperature)
+        """Binary concrete samples (Maddison, Mnih & Teh 2017, appendix B).
+
+        Hard, they are binary neurons with sigmoid-adjusted gradients, stochastic with noise and
+        deterministic without it (Dong & Yang 2018, "Convolutional GANs with binary neurons").
+        """
+        if noise:
+            parameters = parameters + torch.logit(uniform(parameters, generator))
+        soft = torch.sigmoid(parameters / temperature)
+        return straight_through((soft > 0.5).to(soft.dtype), soft) if hard else soft
 
     def from_features(self, features: Tensor) -> Tensor:
         return (features > 0.5).to(self.dtype)

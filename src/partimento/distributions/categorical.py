@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from partimento.distributions.base import Distribution, masked, uniform
+from partimento.distributions.base import Distribution, masked, straight_through, uniform
 
 
 class Categorical(Distribution):
@@ -114,11 +114,21 @@ class Categorical(Distribution):
         parameters: Tensor,
         temperature: float = 1.0,
         generator: torch.Generator | None = None,
+        *,
+        hard: bool = False,
+        noise: bool = True,
     ) -> Tensor:
-        """Gumbel-softmax samples (Jang, Gu & Poole 2017, eq. 2)."""
-        noise = -torch.log(-torch.log(uniform(parameters, generator)))
-        logits = (parameters + noise) / temperature
-        return torch.cat([F.softmax(v, dim=-1) for v in self.voices(logits)], dim=-1)
+        """Gumbel-softmax samples (Jang, Gu & Poole 2017, eq. 2), plain softmax without noise.
+
+        Hard, they are one-hot (the paper's section 2.2, straight-through).
+        """
+        if noise:
+            parameters = parameters - torch.log(-torch.log(uniform(parameters, generator)))
+        soft = [F.softmax(v / temperature, dim=-1) for v in self.voices(parameters)]
+        if not hard:
+            return torch.cat(soft, dim=-1)
+        picks = [F.one_hot(v.argmax(dim=-1), v.shape[-1]).to(v.dtype) for v in soft]
+        return straight_through(torch.cat(picks, dim=-1), torch.cat(soft, dim=-1))
 
     def from_features(self, features: Tensor) -> Tensor:
         return self.sample(features, temperature=0.0)

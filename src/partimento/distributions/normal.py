@@ -80,15 +80,23 @@ class Normal(Distribution):
         parameters: Tensor,
         temperature: float = 1.0,
         generator: torch.Generator | None = None,
+        *,
+        hard: bool = False,
+        noise: bool = True,
     ) -> Tensor:
-        """Reparameterised samples in feature space (Kingma & Welling 2014, section 2.4)."""
-        noise = torch.randn(
+        """Reparameterised samples in feature space (Kingma & Welling 2014, section 2.4).
+
+        Real values are hard as they are; without noise they are the means.
+        """
+        if not noise:
+            return parameters
+        drawn = torch.randn(
             parameters.shape,
             generator=generator,
             device=parameters.device,
             dtype=parameters.dtype,
         )
-        return parameters + temperature * noise
+        return parameters + temperature * drawn
 
     def from_features(self, features: Tensor) -> Tensor:
         scale, loc = self._units(features)

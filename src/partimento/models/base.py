@@ -48,6 +48,9 @@ class Model(LightningModule):
     completed. The data order, and so the place at which a resumed run goes on, is a function of
     `batches_seen`. A paradigm with more counters (`discriminator_updates`) extends `COUNTERS`.
 
+    `MONITOR` is the validation value by which the best weights are told when the config leaves that
+    to the model; None: the latest are.
+
     A model whose training step takes other than one batch sets `draws`; its `training_step` is
     then given the loader and takes fresh batches by `draw`.
 
@@ -58,6 +61,7 @@ class Model(LightningModule):
     """
 
     COUNTERS: ClassVar[tuple[str, ...]] = ("updates", "batches_seen", "examples_seen", "epochs")
+    MONITOR: ClassVar[str | None] = "valid/nll"
     draws: ClassVar[bool] = False
     updates: Tensor
     batches_seen: Tensor
@@ -111,9 +115,10 @@ class Model(LightningModule):
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         self.seed_noise()
 
-    def seed_noise(self) -> None:
-        """Put the stream that dropout draws from at the place that this update has."""
-        key = stream_seed(self.seed, "noise", self._position["updates"], self.global_rank)
+    def seed_noise(self, place: int | None = None) -> None:
+        """Put the stream that dropout draws from at a place, by default that of this update."""
+        place = self._position["updates"] if place is None else place
+        key = stream_seed(self.seed, "noise", place, self.global_rank)
         if self.device.type == "cuda":
             torch.cuda.default_generators[self.device.index or 0].manual_seed(key)
         # Not torch.manual_seed: it formats a stack trace at every call when CUDA sleeps.
@@ -134,9 +139,10 @@ class Model(LightningModule):
             left = min(left, self.max_updates - self._position["updates"])
         return max(1, min(self.round, left))
 
-    def descend(self, loss: Tensor) -> None:
-        """Make one update of the only optimizer (manual optimization)."""
-        optimizer = cast(LightningOptimizer, self.optimizers())
+    def descend(self, loss: Tensor, index: int | None = None) -> None:
+        """Make one update of an optimizer, by default the only one (manual optimization)."""
+        found = cast("LightningOptimizer | list[LightningOptimizer]", self.optimizers())
+        optimizer = found[index or 0] if isinstance(found, list) else found
         optimizer.zero_grad()
         self.manual_backward(loss)
         if self.gradient_clip is not None:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Literal
 
 import torch
 from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
     "tanh": nn.Tanh,
     "sigmoid": nn.Sigmoid,
     "gelu": nn.GELU,
+    "leaky_relu": lambda: nn.LeakyReLU(0.2),  # the slope of DCGAN (Radford et al. 2016)
 }
+NORMALISATIONS: dict[str, Callable[[int], nn.Module]] = {
+    "batch": nn.BatchNorm1d,
+    "layer": nn.LayerNorm,
+}
+Activation = Literal["relu", "tanh", "sigmoid", "gelu", "leaky_relu"]
+Normalisation = Literal["none", "batch", "layer"]
 
 
 class MLP(nn.Module):
@@ -33,6 +40,7 @@ class MLP(nn.Module):
         condition_shapes: Shape of each condition; conditions are concatenated to the input.
         hidden: Width of each hidden layer; `[]` is a linear model.
         activation: Non-linearity after each hidden layer.
+        normalisation: Of each hidden layer, before the non-linearity.
         dropout: Probability with which a hidden unit is dropped in training.
         input_dropout: Probability with which an input is dropped in training.
     """
@@ -44,7 +52,8 @@ class MLP(nn.Module):
         condition_shapes: Mapping[str, Sequence[int]] | None = None,
         *,
         hidden: Sequence[Annotated[int, Gt(0)]] = (200,),
-        activation: Literal["relu", "tanh", "sigmoid", "gelu"] = "relu",
+        activation: Activation = "relu",
+        normalisation: Normalisation = "none",
         dropout: Annotated[float, Ge(0), Lt(1)] = 0.0,
         input_dropout: Annotated[float, Ge(0), Lt(1)] = 0.0,
     ) -> None:
@@ -55,7 +64,9 @@ class MLP(nn.Module):
         width += sum(math.prod((condition_shapes or {})[name]) for name in self.conditions)
         layers: list[nn.Module] = [nn.Dropout(input_dropout)] if input_dropout else []
         for units in hidden:
-            layers += [nn.Linear(width, units), ACTIVATIONS[activation]()]
+            layers.append(nn.Linear(width, units))
+            layers += [] if normalisation == "none" else [NORMALISATIONS[normalisation](units)]
+            layers.append(ACTIVATIONS[activation]())
             layers += [nn.Dropout(dropout)] if dropout else []
             width = units
         layers.append(nn.Linear(width, math.prod(self.output_shape)))

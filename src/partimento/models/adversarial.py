@@ -1,0 +1,389 @@
+"""Adversarial training: Goodfellow's algorithm with k discriminator updates, open in every part."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+import torch
+from annotated_types import Ge, Gt, Lt
+from torch import Tensor, nn
+from torchmetrics import Metric
+
+from partimento.data.batch import Batch, Given
+from partimento.data.loader import TrainLoader
+from partimento.distributions import Distribution
+from partimento.errors import UserError
+from partimento.losses.objectives import AdversarialObjective, NonSaturating
+from partimento.losses.penalties import Penalty
+from partimento.models.base import Evaluation, Model, OptimizerFactory
+from partimento.models.latent import draw_latent
+from partimento.models.relaxation import Relaxation
+from partimento.models.sampling import expanded
+from partimento.models.schedules import Steps, check_steps, in_force, last
+from partimento.models.techniques import Game, Player, Scored, Technique
+from partimento.networks import MLP, MLPDiscriminator
+from partimento.seeds import stream_seed
+
+DISCRIMINATOR, GENERATOR = 0, 1
+LOGGED = (
+    ("discriminator", "loss", "score_real", "score_fake"),
+    ("generator", "loss", "score_fake"),
+)
+
+
+class Adversarial(Model):
+    """GAN(generator, discriminator): Goodfellow et al. 2014, algorithm 1, and what grew from it.
+
+    One iteration is `discriminator_steps` (k, n_critic) updates of the discriminator, each on a
+    fresh minibatch of real examples and fresh codes, with the generator detached, then
+    `generator_steps` updates of the generator, each on fresh codes. What the generator's loss needs
+    of real examples is the last minibatch that the discriminator saw.
+
+    While one player is updated no parameter of the other moves. Buffers may: batch-norm statistics
+    of the generator in the discriminator's updates too, since fakes are made in training mode, and
+    the vectors of spectral normalisation in the generator's.
+
+    | tensor | shape                                  |
+    |--------|----------------------------------------|
+    | z      | `(batch, latent)`                      |
+    | fake   | `(batch, *distribution.feature_shape)` |
+    | score  | `(batch,)`                             |
+
+    Args:
+        distribution: Meaning of `x`.
+        conditions: Meanings of the conditions, which both networks are given.
+        metrics: Unused: a GAN predicts no given example.
+        generator: Makes the network from `((latent,), parameter_shape, condition_shapes)`.
+        discriminator: Makes the network from `(feature_shape, condition_shapes)`; it returns
+            scores and features.
+        objective: What the players minimise.
+        penalties: Penalties of the discriminator, by name.
+        techniques: Stabilisation techniques, by name.
+        relaxation: How discrete music gets gradients.
+        discriminator_steps: Updates of the discriminator per iteration, or a schedule
+            `{iteration: number}`; 0 freezes it.
+        generator_steps: The same for the generator.
+        generator_optimizer: Makes the generator's optimizer.
+        discriminator_optimizer: Makes the discriminator's; another rate than the generator's is the
+            two time-scale rule (Heusel et al. 2017).
+        latent: Size of a code.
+        latent_kind: Distribution of codes.
+        pack: Examples of the same kind that the discriminator judges at once (PacGAN, Lin et al.
+            2018).
+        ema: Decay per update of the generator's averaged weights; None keeps none.
+    """
+
+    COUNTERS: ClassVar[tuple[str, ...]] = (
+        *Model.COUNTERS,
+        "discriminator_updates",
+        "iterations",
+        "attempts",  # updates of either player, frozen ones included: the place of random streams
+    )
+    MONITOR: ClassVar[str | None] = None
+    draws = True
+    _sums: Tensor
+    _last_losses: Tensor
+
+    def __init__(
+        self,
+        distribution: Distribution,
+        conditions: Mapping[str, Distribution] | None = None,
+        metrics: Mapping[str, Metric] | None = None,
+        *,
+        generator: Callable[..., nn.Module] = MLP,
+        discriminator: Callable[..., nn.Module] = MLPDiscriminator,
+        objective: AdversarialObjective | None = None,
+        penalties: Mapping[str, Penalty] | None = None,
+        techniques: Mapping[str, Technique] | None = None,
+        relaxation: Relaxation | None = None,
+        discriminator_steps: Steps = 1,
+        generator_steps: Steps = 1,
+        generator_optimizer: OptimizerFactory = torch.optim.Adam,
+        discriminator_optimizer: OptimizerFactory = torch.optim.Adam,
+        latent: Annotated[int, Gt(0)] = 64,
+        latent_kind: Literal["normal", "uniform"] = "normal",
+        pack: Annotated[int, Gt(0)] = 1,
+        ema: Annotated[float, Ge(0), Lt(1)] | None = None,
+    ) -> None:
+        super().__init__(distribution, conditions, None)
+        check_steps("model.discriminator_steps", discriminator_steps)
+        check_steps("model.generator_steps", generator_steps)
+        if last(discriminator_steps) == 0 and last(generator_steps) == 0:
+            raise UserError(
+                "model.discriminator_steps and model.generator_steps both end in 0: nothing would "
+                "be trained; let one of them be 1 or more."
+            )
+        self.automatic_optimization = False
+        self.discriminator_steps, self.generator_steps = discriminator_steps, generator_steps
+        self.objective = objective or NonSaturating()
+        self.penalties = dict(penalties or {})
+        self.techniques = dict(techniques or {})
+        self.relaxation = relaxation or Relaxation()
+        self.latent, self.latent_kind, self.pack = latent, latent_kind, pack
+        self._factories = generator_optimizer, discriminator_optimizer
+        shapes = {name: d.feature_shape for name, d in self.conditions.items()}
+        self.generator = generator((latent,), distribution.parameter_shape, shapes)
+        self.ema_decay = ema
+        self.generator_ema = None if ema is None else _frozen_copy(self.generator)
+        *steps, channels = distribution.feature_shape
+        self.discriminator = discriminator((*steps, (channels or 1) * pack), shapes)
+        self._check_players()
+        self._latents: torch.Generator | None = None
+        self.register_buffer("_sums", torch.zeros(2, 4, dtype=torch.float64))
+        self.register_buffer("_last_losses", torch.full((2,), math.nan))
+
+    def _check_players(self) -> None:
+        """Refuse combinations of objective, penalties and techniques that make no sense.
+
+        Raises:
+            UserError: With the sentence that says why.
+        """
+        given = getattr(self.discriminator, "output", "score")
+        if given != self.objective.output:
+            raise UserError(
+                f"model.objective={type(self.objective).__name__} needs a discriminator that gives "
+                f"a {self.objective.output}, but {type(self.discriminator).__name__} gives a "
+                f"{given}."
+            )
+        norms = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+        if self.penalties and any(isinstance(m, norms) for m in self.discriminator.modules()):
+            raise UserError(
+                f"model.penalties.{next(iter(self.penalties))} takes the gradient of each score by "
+                "its own example, which batch normalisation in the discriminator mixes: leave it "
+                "out there, or use layer normalisation."
+            )
+        for technique in self.techniques.values():
+            technique.check(self)
+
+    def configure_optimizers(self) -> Sequence[torch.optim.Optimizer]:
+        first, second = self._factories
+        return [first(self.generator.parameters()), second(self.discriminator.parameters())]
+
+    # -- the algorithm ------------------------------------------------------------------------
+
+    def training_step(self, source: TrainLoader, batch_idx: int) -> None:
+        """Make a round of iterations, up to the end of the epoch."""
+        for _ in range(self.round):
+            self.iterate(source)
+            if self._over(source):
+                break
+
+    def _over(self, source: TrainLoader) -> bool:
+        counters, most = self._position, self.max_updates
+        end = (self.current_epoch + 1) * source.per_epoch
+        return counters["batches_seen"] >= end or (most is not None and counters["updates"] >= most)
+
+    def iterate(self, source: TrainLoader) -> None:
+        """Make one iteration of the algorithm."""
+        iteration = self._position["iterations"]
+        real: Batch | None = None
+        for _ in range(in_force(self.discriminator_steps, iteration)):
+            real = self.draw(source)
+            self.update_discriminator(real)
+        for _ in range(in_force(self.generator_steps, iteration)):
+            real = self.draw(source) if real is None else real
+            self.update_generator(real)
+        self.count(iterations=1)
+
+    def update_discriminator(self, real: Batch) -> None:
+        """Make one update of the discriminator on a minibatch and fresh codes."""
+        self._begin_attempt()
+        condition = self._features(real.condition)
+        with torch.no_grad():
+            fake = self.fake(self.codes(len(real)), condition)
+        x = self.distribution.features(real.x)
+        game = Game(self, self._shown(x), self._shown(fake), condition)
+        loss = self.objective.discriminator_loss(game.scored_real.scores, game.scored_fake.scores)
+        for penalty in self._due_penalties():
+            loss = loss + penalty(game.scores, game.real, game.fake)
+        for technique in self.techniques.values():
+            loss = loss + technique.discriminator_loss(game)
+        self._note(DISCRIMINATOR, loss, game.scored_real.scores, game.scored_fake.scores)
+        if not any([t.freezes("discriminator", loss) for t in self.techniques.values()]):
+            self.descend(loss, 1)
+            self.objective.after_discriminator_update(self.discriminator)
+            self.count(discriminator_updates=1)
+
+    def update_generator(self, real: Batch) -> None:
+        """Make one update of the generator on fresh codes."""
+        self._begin_attempt()
+        condition = self._features(real.condition)
+        self.discriminator.requires_grad_(False)
+        codes = self.codes(len(real))
+        fake = self.fake(codes, condition)
+        x = self.distribution.features(real.x)
+        game = Game(self, self._shown(x), self._shown(fake), condition, codes, fake)
+        needed = game.scored_real.scores if self.objective.paired else None
+        loss = self.objective.generator_loss(game.scored_fake.scores, needed)
+        for technique in self.techniques.values():
+            loss = loss + technique.generator_loss(game)
+        self._note(GENERATOR, loss, game.scored_fake.scores)
+        if not any([t.freezes("generator", loss) for t in self.techniques.values()]):
+            self.descend(loss, 0)
+            self._average()
+            if needed is not None:
+                self.objective.after_generator_update(needed, game.scored_fake.scores)
+        self.discriminator.requires_grad_(True)
+        self.count(updates=1)
+        if self._position["updates"] % self.log_every == 0:
+            self._log()
+
+    def _begin_attempt(self) -> None:
+        """Put the streams of codes and of other noise at the place that this update has."""
+        self.count(attempts=1)
+        self.seed_noise(self._position["attempts"])
+        if self._latents is None or self._latents.device != self.device:
+            self._latents = torch.Generator(self.device)
+        place = self._position["attempts"], self.global_rank
+        self._latents.manual_seed(stream_seed(self.seed, "latent", *place))
+
+    def wins(self, player: Player, loss: float, share: float) -> bool:
+        """Whether a player's loss is below a share of the other's last one; it is remembered."""
+        row = DISCRIMINATOR if player == "discriminator" else GENERATOR
+        self._last_losses[row] = loss
+        return loss < share * float(self._last_losses[1 - row])
+
+    def codes(self, count: int) -> Tensor:
+        """Draw fresh codes `(count, latent)` from the stream of this update."""
+        return draw_latent(count, self.latent, self.latent_kind, self._latents, self.device)
+
+    def fake(self, codes: Tensor, condition: Mapping[str, Tensor]) -> Tensor:
+        """Return the generator's examples as differentiable features."""
+        parameters = self.generator(codes, condition)
+        return self.relaxation(self.distribution, parameters, self._position["updates"])
+
+    def judge(self, features: Tensor, condition: Mapping[str, Tensor]) -> Scored:
+        """Return what the discriminator says of (packed) features."""
+        return Scored(*self.discriminator(features, condition))
+
+    def _shown(self, features: Tensor) -> Tensor:
+        """Return features as the discriminator gets them: after the techniques, and packed."""
+        for technique in self.techniques.values():
+            features = technique.shown(features, self._position["updates"])
+        return packed(features, self.pack)
+
+    def _features(self, condition: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {name: d.features(condition[name]) for name, d in self.conditions.items()}
+
+    def _due_penalties(self) -> list[Penalty]:
+        made = self._position["discriminator_updates"]
+        return [p for p in self.penalties.values() if made % p.every == 0]
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Move the averaged generator toward the generator; its buffers are copied."""
+        if self.generator_ema is None or self.ema_decay is None:
+            return
+        averaged: list[Tensor] = list(self.generator_ema.parameters())
+        latest: list[Tensor] = list(self.generator.parameters())
+        torch._foreach_lerp_(averaged, latest, 1 - self.ema_decay)
+        for mine, theirs in zip(
+            self.generator_ema.buffers(), self.generator.buffers(), strict=True
+        ):
+            mine.copy_(theirs)
+
+    # -- what is logged -----------------------------------------------------------------------
+
+    def _note(self, row: int, loss: Tensor, *scores: Tensor) -> None:
+        """Add a loss and mean scores to the sums of a player, and refuse what is no number."""
+        values = torch.stack([loss.detach(), *(s.detach().mean() for s in scores)]).double()
+        self._sums[row, : len(values)] += values
+        self._sums[row, -1] += 1
+        if self.device.type == "cpu" and not torch.isfinite(values[0]):
+            self._refuse_divergence(row)
+
+    def _refuse_divergence(self, row: int) -> None:
+        name = ("discriminator", "generator")[row]
+        raise UserError(
+            f"The {name}'s loss is no number at generator update {self._position['updates']}: "
+            "training diverged; the last checkpoint is kept. Try a smaller learning rate, "
+            "trainer.gradient_clip=1, or another objective."
+        )
+
+    def _log(self) -> None:
+        """Log the means since the last time, and begin anew."""
+        sums = self._sums.tolist()
+        for row in (DISCRIMINATOR, GENERATOR):
+            if not math.isfinite(sum(sums[row])):
+                self._refuse_divergence(row)
+        values = {}
+        for (player, *names), (*totals, count) in zip(LOGGED, sums, strict=True):
+            for name, total in zip(names, totals, strict=False):
+                values[f"train/{player}_{name}"] = total / max(count, 1)
+        values |= self.objective.logged()
+        values["train/temperature"] = self.relaxation.temperature_at(self._position["updates"])
+        self.emit(values)
+        self._sums.zero_()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse to write weights that came from losses that are no numbers (seen late on a GPU)."""
+        for row in (DISCRIMINATOR, GENERATOR):
+            if not bool(torch.isfinite(self._sums[row]).all()):
+                self._refuse_divergence(row)
+        super().on_save_checkpoint(checkpoint)
+
+    # -- evaluation and sampling --------------------------------------------------------------
+
+    def evaluate(self, batch: Batch) -> Evaluation:
+        return Evaluation(None, None, torch.ones_like(batch.x, dtype=torch.bool))
+
+    @torch.no_grad()
+    def sample(
+        self,
+        n: int | None = None,
+        *,
+        condition: Mapping[str, Tensor] | None = None,
+        given: Given | None = None,
+        z: Tensor | None = None,
+        lengths: Tensor | None = None,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+        weights: str | None = None,
+    ) -> Tensor:
+        self.refuse(given=given, lengths=lengths)
+        n = len(z) if z is not None else n
+        count, _, conditions = expanded(n, None, condition, self.device)
+        network = self._weights(weights)
+        if z is None:
+            z = draw_latent(count, self.latent, self.latent_kind, generator, self.device)
+        elif z.shape[1:] != (self.latent,):
+            raise UserError(
+                f"z must have the shape (n, {self.latent}) for this model, not {tuple(z.shape)}."
+            )
+        training = network.training
+        network.eval()
+        try:
+            parameters = network(z.to(self.device), self._features(conditions))
+        finally:
+            network.train(training)
+        return self.relaxation.hard_sample(self.distribution, parameters, temperature, generator)
+
+    def _weights(self, weights: str | None) -> nn.Module:
+        """Return the generator with the weights asked for; averaged ones where there are any."""
+        if weights not in (None, "ema", "raw"):
+            raise UserError(f"weights must be 'ema' or 'raw', not {weights!r}.")
+        if self.generator_ema is None:
+            self.refuse_ema(weights)
+        return (
+            self.generator if self.generator_ema is None or weights == "raw" else self.generator_ema
+        )
+
+
+def packed(features: Tensor, pack: int) -> Tensor:
+    """Join `pack` examples along the last axis (Lin et al. 2018, section 2.2); none is used twice.
+
+    `(batch, ..., channels)` becomes `(batch // pack, ..., pack * channels)`; what is left over at
+    the end is left out.
+    """
+    if pack == 1:
+        return features
+    whole = features[: len(features) // pack * pack]
+    groups = whole.unflatten(0, (-1, pack)).movedim(1, -2)
+    return groups.flatten(-2)
+
+
+def _frozen_copy(network: nn.Module) -> nn.Module:
+    return copy.deepcopy(network).requires_grad_(False)
