@@ -165,7 +165,7 @@ def _train(
         StopRequest() as stop,
         open_loggers(request, record) as loggers,
     ):
-        checkpointing = checkpointing_of(request, data, stop)
+        checkpointing = checkpointing_of(request, parts, data, stop)
         trainer = trainer_of(request, parts, data, loggers, checkpointing)
         resumed = decision.checkpoint
         started = time.monotonic()

@@ -15,6 +15,7 @@ from partimento.building import Parts, supplied
 from partimento.config import AcceleratorConfig, TrainerConfig
 from partimento.config.schema import section
 from partimento.data.module import MusicDataModule
+from partimento.models.base import Model
 from partimento.runs.checkpoint import AtomicCheckpointIO, Checkpointing
 from partimento.runs.folder import RunFolder
 from partimento.runs.interruption import StopRequest
@@ -45,13 +46,20 @@ class Request:
         return " ".join([base, *self.overrides])
 
 
-def checkpointing_of(request: Request, data: MusicDataModule, stop: StopRequest) -> Checkpointing:
+def monitored(config: TrainerConfig, model: Model) -> str | None:
+    """Return the validation value that tells the best weights; the model knows when "auto"."""
+    return model.MONITOR if config.monitor == "auto" else config.monitor
+
+
+def checkpointing_of(
+    request: Request, parts: Parts, data: MusicDataModule, stop: StopRequest
+) -> Checkpointing:
     config = section(TrainerConfig, request.resolved["trainer"])
     world = request.resolved["accelerator"]["devices"]
     return Checkpointing(
         request.folder,
         per_epoch=data.batches_per_epoch(world),
-        monitor=config.monitor,
+        monitor=monitored(config, parts.model),
         patience=config.patience,
         every=config.checkpoint_every,
         seconds=config.checkpoint_seconds,
@@ -155,5 +163,5 @@ def callbacks_of(request: Request, parts: Parts, data: MusicDataModule) -> list[
         )
         if config.max_updates is not None:
             counter, total = "updates", config.max_updates
-        callbacks.append(ProgressBar(total, config.monitor, counter=counter))
+        callbacks.append(ProgressBar(total, monitored(config, parts.model), counter=counter))
     return callbacks

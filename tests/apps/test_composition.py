@@ -20,7 +20,7 @@ DELETED = [
     ("paths.outputs", "outputs"),
     ("paths.cache", None),
     ("data.split", {"seed": 0, "train": 0.8, "valid": 0.1, "test": 0.1}),
-    ("trainer.monitor", "valid/nll"),
+    ("trainer.monitor", "auto"),
 ]
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 ALLOWED = (
-    "Model, Dataset, Representation, Strategy, Callback, Logger, Objective, Module, Optimizer, "
+    "Model, Dataset, Representation, Strategy, Callback, Logger, Component, Module, Optimizer, "
     "LRScheduler, Metric"
 )
 TRUSTED = (

@@ -67,7 +67,7 @@ class TrainerConfig:
     max_updates: PositiveInt | None = None
     batch_size: PositiveInt = 128
     patience: PositiveInt | None = 6
-    monitor: str | None = "valid/nll"
+    monitor: str | None = "auto"
     gradient_clip: Annotated[float, Gt(0)] | None = None
     limit_train_batches: PositiveInt | None = None
     log_every: Annotated[int, Gt(0)] = field(default=50, metadata=NOT_IDENTITY)

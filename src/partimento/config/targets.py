@@ -45,9 +45,9 @@ def allowed_types() -> tuple[type, ...]:
     from torch.optim.lr_scheduler import LRScheduler
     from torchmetrics import Metric
 
-    from partimento.losses.base import Objective
+    from partimento.component import Component
 
-    return (*section_types().values(), Objective, Module, Optimizer, LRScheduler, Metric)
+    return (*section_types().values(), Component, Module, Optimizer, LRScheduler, Metric)
 
 
 def expected_types(annotation: Any) -> tuple[type, ...]:

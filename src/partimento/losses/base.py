@@ -6,11 +6,12 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor
 
+from partimento.component import Component
 from partimento.distributions import Distribution
 from partimento.errors import Mismatch
 
 
-class Objective(ABC):
+class Objective(Component, ABC):
     """A loss over the cells of `x` that a model has to predict."""
 
     @abstractmethod

@@ -10,6 +10,8 @@ import torch
 from annotated_types import Ge, Gt
 from torch import Tensor
 
+from partimento.component import Component
+
 Scores = Callable[[Tensor], Tensor]
 """A discriminator as a function from features `(batch, ...)` to scores `(batch,)`."""
 
@@ -43,7 +45,7 @@ def interpolated(real: Tensor, fake: Tensor) -> Tensor:
     return share * real + (1 - share) * fake
 
 
-class Penalty(ABC):
+class Penalty(Component, ABC):
     """A penalty that is added to the discriminator's loss.
 
     Args:

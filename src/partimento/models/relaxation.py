@@ -8,10 +8,11 @@ import torch
 from annotated_types import Ge, Gt
 from torch import Tensor
 
+from partimento.component import Component
 from partimento.distributions import Distribution, Normal
 
 
-class Relaxation:
+class Relaxation(Component):
     """Differentiable examples from a generator's parameters, by the means of the distribution.
 
     | hard | noise | grids and tokens                 | piano rolls                  |

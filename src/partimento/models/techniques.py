@@ -10,6 +10,7 @@ import torch
 from annotated_types import Ge, Gt, Lt
 from torch import Tensor
 
+from partimento.component import Component
 from partimento.errors import UserError
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Game:
         return self.model.judge(features, self.condition).scores
 
 
-class Technique:
+class Technique(Component):
     """What a technique may do; each does one of these things and leaves the others."""
 
     def check(self, model: Adversarial) -> None:
