@@ -64,13 +64,13 @@ def test_instance_noise_fades() -> None:
 
 def test_the_winner_pauses_below_its_share() -> None:
     model = Adversarial(POINTS, techniques={"freezing": Freezing(0.7)})
-    assert not model.wins("discriminator", 1.0, 0.7)  # nothing is known of the other yet
-    assert model.wins("generator", 0.69, 0.7)
-    assert not model.wins("discriminator", 0.5, 0.7)  # 0.5 against 0.69: a draw
-    assert model.wins("discriminator", 0.4, 0.7)
+    assert not model.scoreboard.wins("discriminator", 1.0, 0.7)  # nothing is known of the other yet
+    assert model.scoreboard.wins("generator", 0.69, 0.7)
+    assert not model.scoreboard.wins("discriminator", 0.5, 0.7)  # 0.5 against 0.69: a draw
+    assert model.scoreboard.wins("discriminator", 0.4, 0.7)
     restored = Adversarial(POINTS, techniques={"freezing": Freezing(0.7)})
     restored.load_state_dict(model.state_dict())
-    assert restored.wins("generator", 0.2, 0.7)  # it remembers the 0.4
+    assert restored.scoreboard.wins("generator", 0.2, 0.7)  # it remembers the 0.4
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -23,15 +22,10 @@ from partimento.models.latent import draw_latent
 from partimento.models.relaxation import Relaxation
 from partimento.models.sampling import expanded
 from partimento.models.schedules import Steps, check_steps, in_force, last
+from partimento.models.scoreboard import Scoreboard
 from partimento.models.techniques import Game, Player, Scored, Technique
 from partimento.networks import MLP, MLPDiscriminator
 from partimento.seeds import stream_seed
-
-DISCRIMINATOR, GENERATOR = 0, 1
-LOGGED = (
-    ("discriminator", "loss", "score_real", "score_fake"),
-    ("generator", "loss", "score_fake"),
-)
 
 
 class Adversarial(Model):
@@ -84,8 +78,6 @@ class Adversarial(Model):
     )
     MONITOR: ClassVar[str | None] = None
     draws = True
-    _sums: Tensor
-    _last_losses: Tensor
 
     def __init__(
         self,
@@ -130,10 +122,9 @@ class Adversarial(Model):
         self.generator_ema = None if ema is None else _frozen_copy(self.generator)
         *steps, channels = distribution.feature_shape
         self.discriminator = discriminator((*steps, (channels or 1) * pack), shapes)
+        self.scoreboard = Scoreboard()
         self._check_players()
         self._latents: torch.Generator | None = None
-        self.register_buffer("_sums", torch.zeros(2, 4, dtype=torch.float64))
-        self.register_buffer("_last_losses", torch.full((2,), math.nan))
 
     def _check_players(self) -> None:
         """Refuse combinations of objective, penalties and techniques that make no sense.
@@ -201,8 +192,8 @@ class Adversarial(Model):
             loss = loss + penalty(game.scores, game.real, game.fake)
         for technique in self.techniques.values():
             loss = loss + technique.discriminator_loss(game)
-        self._note(DISCRIMINATOR, loss, game.scored_real.scores, game.scored_fake.scores)
-        if not any([t.freezes("discriminator", loss) for t in self.techniques.values()]):
+        self._note("discriminator", loss, game.scored_real.scores, game.scored_fake.scores)
+        if not self._frozen("discriminator", loss):
             self.descend(loss, 1)
             self.objective.after_discriminator_update(self.discriminator)
             self.count(discriminator_updates=1)
@@ -220,8 +211,8 @@ class Adversarial(Model):
         loss = self.objective.generator_loss(game.scored_fake.scores, needed)
         for technique in self.techniques.values():
             loss = loss + technique.generator_loss(game)
-        self._note(GENERATOR, loss, game.scored_fake.scores)
-        if not any([t.freezes("generator", loss) for t in self.techniques.values()]):
+        self._note("generator", loss, game.scored_fake.scores)
+        if not self._frozen("generator", loss):
             self.descend(loss, 0)
             self._average()
             if needed is not None:
@@ -231,6 +222,26 @@ class Adversarial(Model):
         if self._position["updates"] % self.log_every == 0:
             self._log()
 
+    def _note(self, player: Player, loss: Tensor, *scores: Tensor) -> None:
+        self.scoreboard.note(player, loss, *scores)
+        if self.device.type == "cpu":  # on a GPU the question would stall it at every update
+            self.scoreboard.refuse_divergence(self._position["updates"])
+
+    def _frozen(self, player: Player, loss: Tensor) -> bool:
+        return any([t.freezes(player, loss) for t in self.techniques.values()])
+
+    def _log(self) -> None:
+        """Log the means since the last time, and begin anew."""
+        updates = self._position["updates"]
+        self.scoreboard.refuse_divergence(updates)
+        temperature = {"train/temperature": self.relaxation.temperature_at(updates)}
+        self.emit({**self.scoreboard.take(), **self.objective.logged(), **temperature})
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse to write weights that came from losses that are no numbers (seen late on a GPU)."""
+        self.scoreboard.refuse_divergence(self._position["updates"])
+        super().on_save_checkpoint(checkpoint)
+
     def _begin_attempt(self) -> None:
         """Put the streams of codes and of other noise at the place that this update has."""
         self.count(attempts=1)
@@ -239,12 +250,6 @@ class Adversarial(Model):
             self._latents = torch.Generator(self.device)
         place = self._position["attempts"], self.global_rank
         self._latents.manual_seed(stream_seed(self.seed, "latent", *place))
-
-    def wins(self, player: Player, loss: float, share: float) -> bool:
-        """Whether a player's loss is below a share of the other's last one; it is remembered."""
-        row = DISCRIMINATOR if player == "discriminator" else GENERATOR
-        self._last_losses[row] = loss
-        return loss < share * float(self._last_losses[1 - row])
 
     def codes(self, count: int) -> Tensor:
         """Draw fresh codes `(count, latent)` from the stream of this update."""
@@ -284,46 +289,6 @@ class Adversarial(Model):
             self.generator_ema.buffers(), self.generator.buffers(), strict=True
         ):
             mine.copy_(theirs)
-
-    # -- what is logged -----------------------------------------------------------------------
-
-    def _note(self, row: int, loss: Tensor, *scores: Tensor) -> None:
-        """Add a loss and mean scores to the sums of a player, and refuse what is no number."""
-        values = torch.stack([loss.detach(), *(s.detach().mean() for s in scores)]).double()
-        self._sums[row, : len(values)] += values
-        self._sums[row, -1] += 1
-        if self.device.type == "cpu" and not torch.isfinite(values[0]):
-            self._refuse_divergence(row)
-
-    def _refuse_divergence(self, row: int) -> None:
-        name = ("discriminator", "generator")[row]
-        raise UserError(
-            f"The {name}'s loss is no number at generator update {self._position['updates']}: "
-            "training diverged; the last checkpoint is kept. Try a smaller learning rate, "
-            "trainer.gradient_clip=1, or another objective."
-        )
-
-    def _log(self) -> None:
-        """Log the means since the last time, and begin anew."""
-        sums = self._sums.tolist()
-        for row in (DISCRIMINATOR, GENERATOR):
-            if not math.isfinite(sum(sums[row])):
-                self._refuse_divergence(row)
-        values = {}
-        for (player, *names), (*totals, count) in zip(LOGGED, sums, strict=True):
-            for name, total in zip(names, totals, strict=False):
-                values[f"train/{player}_{name}"] = total / max(count, 1)
-        values |= self.objective.logged()
-        values["train/temperature"] = self.relaxation.temperature_at(self._position["updates"])
-        self.emit(values)
-        self._sums.zero_()
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse to write weights that came from losses that are no numbers (seen late on a GPU)."""
-        for row in (DISCRIMINATOR, GENERATOR):
-            if not bool(torch.isfinite(self._sums[row]).all()):
-                self._refuse_divergence(row)
-        super().on_save_checkpoint(checkpoint)
 
     # -- evaluation and sampling --------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import torch
 from annotated_types import Ge, Gt, Lt
@@ -12,11 +12,10 @@ from torch import Tensor
 
 from partimento.component import Component
 from partimento.errors import UserError
+from partimento.models.scoreboard import Player
 
 if TYPE_CHECKING:
     from partimento.models.adversarial import Adversarial
-
-Player = Literal["discriminator", "generator"]
 
 
 class Scored(NamedTuple):
@@ -179,7 +178,7 @@ class Freezing(Technique):
                 "model.techniques.freezing compares the two players' losses, which must both be "
                 f"positive: use model/objective=non_saturating or least_squares, not {losses}."
             )
-        self._model = model
+        self._scoreboard = model.scoreboard
 
     def freezes(self, player: Player, loss: Tensor) -> bool:
-        return self._model.wins(player, float(loss.detach()), self.share)
+        return self._scoreboard.wins(player, float(loss.detach()), self.share)

@@ -1,0 +1,70 @@
+"""The running means of an adversarial game, and the losses that its players had last."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from partimento.errors import UserError
+
+Player = Literal["discriminator", "generator"]
+NAMES: dict[Player, tuple[str, ...]] = {
+    "discriminator": ("loss", "score_real", "score_fake"),
+    "generator": ("loss", "score_fake"),
+}
+ROWS: dict[Player, int] = {"discriminator": 0, "generator": 1}
+
+
+class Scoreboard(nn.Module):
+    """Sums of losses and mean scores per player since they were last taken.
+
+    They are buffers: a resumed run logs what an uninterrupted one does, and nothing waits for a GPU
+    before the means are taken.
+    """
+
+    sums: Tensor
+    last: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("sums", torch.zeros(2, 4, dtype=torch.float64))
+        self.register_buffer("last", torch.full((2,), math.nan))
+
+    def note(self, player: Player, loss: Tensor, *scores: Tensor) -> None:
+        """Add a player's loss and the means of scores to its sums."""
+        row = ROWS[player]
+        values = torch.stack([loss.detach(), *(s.detach().mean() for s in scores)]).double()
+        self.sums[row, : len(values)] += values
+        self.sums[row, -1] += 1
+
+    def take(self) -> dict[str, float]:
+        """Return the means since the last time, by the names under which they are logged."""
+        means = {}
+        for player, names in NAMES.items():
+            *totals, count = self.sums[ROWS[player]].tolist()
+            for name, total in zip(names, totals, strict=False):
+                means[f"train/{player}_{name}"] = total / max(count, 1)
+        self.sums.zero_()
+        return means
+
+    def refuse_divergence(self, updates: int) -> None:
+        """Stop training where a loss was no number; the sums remember it.
+
+        Raises:
+            UserError: Naming the player and the generator update.
+        """
+        for player, row in ROWS.items():
+            if not math.isfinite(float(self.sums[row].sum())):
+                raise UserError(
+                    f"The {player}'s loss is no number at generator update {updates}: training "
+                    "diverged, and the last checkpoint is kept; try a smaller learning rate, "
+                    "trainer.gradient_clip=1, or another objective."
+                )
+
+    def wins(self, player: Player, loss: float, share: float) -> bool:
+        """Whether a player's loss is below a share of the other's last one; it is remembered."""
+        self.last[ROWS[player]] = loss
+        return loss < share * float(self.last[1 - ROWS[player]])
