@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from partimento.data.batch import Batch
 from partimento.data.loader import Beats, EvalLoader, TrainLoader, epoch_order
 from partimento.distributions import Categorical
-from partimento.models.adversarial import Adversarial, packed
+from partimento.models.adversarial import Adversarial
+from partimento.models.techniques import packed
 from partimento.networks import MLP, MLPDiscriminator
 from partimento.runs.quiet import quiet_lightning
 from partimento.seeds import stream_seed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -17,13 +16,14 @@ from partimento.distributions import Distribution
 from partimento.errors import UserError
 from partimento.losses.objectives import AdversarialObjective, NonSaturating
 from partimento.losses.penalties import Penalty
+from partimento.models.averaging import averaged_copy, move_average
 from partimento.models.base import Evaluation, Model, OptimizerFactory
-from partimento.models.latent import draw_latent
+from partimento.models.latent import draw_latent, sample_generator
 from partimento.models.relaxation import Relaxation
-from partimento.models.sampling import expanded
+from partimento.models.rules import check_players
 from partimento.models.schedules import Steps, check_steps, in_force, last
-from partimento.models.scoreboard import Scoreboard
-from partimento.models.techniques import Game, Player, Scored, Technique
+from partimento.models.scoreboard import Player, Scoreboard
+from partimento.models.techniques import Game, Scored, Technique, packed
 from partimento.networks import MLP, MLPDiscriminator
 from partimento.seeds import stream_seed
 
@@ -119,35 +119,14 @@ class Adversarial(Model):
         shapes = {name: d.feature_shape for name, d in self.conditions.items()}
         self.generator = generator((latent,), distribution.parameter_shape, shapes)
         self.ema_decay = ema
-        self.generator_ema = None if ema is None else _frozen_copy(self.generator)
+        self.generator_ema = None if ema is None else averaged_copy(self.generator)
         *steps, channels = distribution.feature_shape
         self.discriminator = discriminator((*steps, (channels or 1) * pack), shapes)
         self.scoreboard = Scoreboard()
-        self._check_players()
-        self._latents: torch.Generator | None = None
-
-    def _check_players(self) -> None:
-        """Refuse combinations of objective, penalties and techniques that make no sense.
-
-        Raises:
-            UserError: With the sentence that says why.
-        """
-        given = getattr(self.discriminator, "output", "score")
-        if given != self.objective.output:
-            raise UserError(
-                f"model.objective={type(self.objective).__name__} needs a discriminator that gives "
-                f"a {self.objective.output}, but {type(self.discriminator).__name__} gives a "
-                f"{given}."
-            )
-        norms = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-        if self.penalties and any(isinstance(m, norms) for m in self.discriminator.modules()):
-            raise UserError(
-                f"model.penalties.{next(iter(self.penalties))} takes the gradient of each score by "
-                "its own example, which batch normalisation in the discriminator mixes: leave it "
-                "out there, or use layer normalisation."
-            )
+        check_players(self.objective, self.discriminator, self.penalties)
         for technique in self.techniques.values():
             technique.check(self)
+        self._latents: torch.Generator | None = None
 
     def configure_optimizers(self) -> Sequence[torch.optim.Optimizer]:
         first, second = self._factories
@@ -214,7 +193,8 @@ class Adversarial(Model):
         self._note("generator", loss, game.scored_fake.scores)
         if not self._frozen("generator", loss):
             self.descend(loss, 0)
-            self._average()
+            if self.generator_ema is not None and self.ema_decay is not None:
+                move_average(self.generator_ema, self.generator, self.ema_decay)
             if needed is not None:
                 self.objective.after_generator_update(needed, game.scored_fake.scores)
         self.discriminator.requires_grad_(True)
@@ -277,19 +257,6 @@ class Adversarial(Model):
         made = self._position["discriminator_updates"]
         return [p for p in self.penalties.values() if made % p.every == 0]
 
-    @torch.no_grad()
-    def _average(self) -> None:
-        """Move the averaged generator toward the generator; its buffers are copied."""
-        if self.generator_ema is None or self.ema_decay is None:
-            return
-        averaged: list[Tensor] = list(self.generator_ema.parameters())
-        latest: list[Tensor] = list(self.generator.parameters())
-        torch._foreach_lerp_(averaged, latest, 1 - self.ema_decay)
-        for mine, theirs in zip(
-            self.generator_ema.buffers(), self.generator.buffers(), strict=True
-        ):
-            mine.copy_(theirs)
-
     # -- evaluation and sampling --------------------------------------------------------------
 
     def evaluate(self, batch: Batch) -> Evaluation:
@@ -309,22 +276,10 @@ class Adversarial(Model):
         weights: str | None = None,
     ) -> Tensor:
         self.refuse(given=given, lengths=lengths)
-        n = len(z) if z is not None else n
-        count, _, conditions = expanded(n, None, condition, self.device)
-        network = self._weights(weights)
-        if z is None:
-            z = draw_latent(count, self.latent, self.latent_kind, generator, self.device)
-        elif z.shape[1:] != (self.latent,):
-            raise UserError(
-                f"z must have the shape (n, {self.latent}) for this model, not {tuple(z.shape)}."
-            )
-        training = network.training
-        network.eval()
-        try:
-            parameters = network(z.to(self.device), self._features(conditions))
-        finally:
-            network.train(training)
-        return self.relaxation.hard_sample(self.distribution, parameters, temperature, generator)
+        return sample_generator(
+            self, self._weights(weights), n, condition=condition, z=z, temperature=temperature,
+            generator=generator,
+        )  # fmt: skip
 
     def _weights(self, weights: str | None) -> nn.Module:
         """Return the generator with the weights asked for; averaged ones where there are any."""
@@ -335,20 +290,3 @@ class Adversarial(Model):
         return (
             self.generator if self.generator_ema is None or weights == "raw" else self.generator_ema
         )
-
-
-def packed(features: Tensor, pack: int) -> Tensor:
-    """Join `pack` examples along the last axis (Lin et al. 2018, section 2.2); none is used twice.
-
-    `(batch, ..., channels)` becomes `(batch // pack, ..., pack * channels)`; what is left over at
-    the end is left out.
-    """
-    if pack == 1:
-        return features
-    whole = features[: len(features) // pack * pack]
-    groups = whole.unflatten(0, (-1, pack)).movedim(1, -2)
-    return groups.flatten(-2)
-
-
-def _frozen_copy(network: nn.Module) -> nn.Module:
-    return copy.deepcopy(network).requires_grad_(False)

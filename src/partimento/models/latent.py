@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal, Protocol
 
 import torch
 from annotated_types import Gt
-from torch import Tensor
+from torch import Tensor, nn
+
+from partimento.distributions import Distribution
+from partimento.errors import UserError
+from partimento.models.relaxation import Relaxation
+from partimento.models.sampling import expanded
 
 Kind = Literal["normal", "uniform"]
 
@@ -40,3 +46,48 @@ def interpolate(
             weights = torch.sin((1 - share) * angle), torch.sin(share * angle)
             return (weights[0] * first + weights[1] * second) / torch.sin(angle)
     return (1 - share) * first + share * second
+
+
+class Generative(Protocol):
+    """What a model with a generator of latent codes has."""
+
+    distribution: Distribution
+    conditions: dict[str, Distribution]
+    relaxation: Relaxation
+    latent: int
+    latent_kind: Kind
+
+    @property
+    def device(self) -> torch.device: ...
+
+
+def sample_generator(
+    model: Generative,
+    network: nn.Module,
+    n: int | None,
+    *,
+    condition: Mapping[str, Tensor] | None,
+    z: Tensor | None,
+    temperature: float,
+    generator: torch.Generator | None,
+) -> Tensor:
+    """Return hard samples `(n, *shape)` of a generator, from codes that are given or drawn.
+
+    Raises:
+        UserError: When the codes have another size than the model's.
+    """
+    if z is not None and z.shape[1:] != (model.latent,):
+        raise UserError(
+            f"z must have the shape (n, {model.latent}) for this model, not {tuple(z.shape)}."
+        )
+    count, _, conditions = expanded(n if z is None else len(z), None, condition, model.device)
+    if z is None:
+        z = draw_latent(count, model.latent, model.latent_kind, generator, model.device)
+    features = {name: d.features(conditions[name]) for name, d in model.conditions.items()}
+    training = network.training
+    network.eval()
+    try:
+        parameters = network(z.to(model.device), features)
+    finally:
+        network.train(training)
+    return model.relaxation.hard_sample(model.distribution, parameters, temperature, generator)

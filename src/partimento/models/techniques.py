@@ -182,3 +182,16 @@ class Freezing(Technique):
 
     def freezes(self, player: Player, loss: Tensor) -> bool:
         return self._scoreboard.wins(player, float(loss.detach()), self.share)
+
+
+def packed(features: Tensor, pack: int) -> Tensor:
+    """Join `pack` examples along the last axis (Lin et al. 2018, section 2.2); none is used twice.
+
+    `(batch, ..., channels)` becomes `(batch // pack, ..., pack * channels)`; what is left over at
+    the end is left out.
+    """
+    if pack == 1:
+        return features
+    whole = features[: len(features) // pack * pack]
+    groups = whole.unflatten(0, (-1, pack)).movedim(1, -2)
+    return groups.flatten(-2)
