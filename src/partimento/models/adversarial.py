@@ -18,7 +18,7 @@ from partimento.losses.objectives import AdversarialObjective, NonSaturating
 from partimento.losses.penalties import Penalty
 from partimento.models.averaging import averaged_copy, move_average
 from partimento.models.base import Evaluation, Model, OptimizerFactory
-from partimento.models.latent import draw_latent, sample_generator
+from partimento.models.latent import check_fixed_length, draw_latent, sample_generator
 from partimento.models.relaxation import Relaxation
 from partimento.models.rules import check_players
 from partimento.models.schedules import Steps, check_steps, in_force, last
@@ -100,6 +100,7 @@ class Adversarial(Model):
         pack: Annotated[int, Gt(0)] = 1,
         ema: Annotated[float, Ge(0), Lt(1)] | None = None,
     ) -> None:
+        check_fixed_length(distribution)
         super().__init__(distribution, conditions, None)
         check_steps("model.discriminator_steps", discriminator_steps)
         check_steps("model.generator_steps", generator_steps)

@@ -15,7 +15,7 @@ from partimento.data.loader import TrainLoader
 from partimento.distributions import Distribution
 from partimento.metrics.neighbours import nearest
 from partimento.models.base import Evaluation, Model, OptimizerFactory
-from partimento.models.latent import draw_latent, sample_generator
+from partimento.models.latent import check_fixed_length, draw_latent, sample_generator
 from partimento.models.relaxation import Relaxation
 from partimento.networks import MLP
 from partimento.seeds import stream_seed
@@ -66,6 +66,7 @@ class ImplicitMaximumLikelihood(Model):
         rematch: Annotated[int, Gt(0)] = 8,
         noise: Annotated[float, Ge(0)] = 0.01,
     ) -> None:
+        check_fixed_length(distribution)
         super().__init__(distribution, conditions, None)
         self.automatic_optimization = False
         self.relaxation = relaxation or Relaxation(hard=False, noise=False)

@@ -10,7 +10,7 @@ from annotated_types import Gt
 from torch import Tensor, nn
 
 from partimento.distributions import Distribution
-from partimento.errors import UserError
+from partimento.errors import Mismatch, UserError
 from partimento.models.relaxation import Relaxation
 from partimento.models.sampling import expanded
 
@@ -46,6 +46,19 @@ def interpolate(
             weights = torch.sin((1 - share) * angle), torch.sin(share * angle)
             return (weights[0] * first + weights[1] * second) / torch.sin(angle)
     return (1 - share) * first + share * second
+
+
+def check_fixed_length(distribution: Distribution) -> None:
+    """Refuse examples of varying length, which no generator from one code makes.
+
+    Raises:
+        Mismatch: With the sentence that says so.
+    """
+    if None in distribution.shape:
+        raise Mismatch(
+            "A generator from latent codes makes examples of one length, but those of this "
+            "representation vary: take one of windows, such as representation=pianoroll or melody."
+        )
 
 
 class Generative(Protocol):
