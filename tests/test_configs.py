@@ -23,7 +23,15 @@ ALL = sorted(
     (str(path.parent.relative_to(conf_dir())), path.stem) for path in conf_dir().glob("*/**/*.yaml")
 )
 # Products of these three are the matter of test_compatibility.py.
-OPTIONS = [pair for pair in ALL if pair[0] not in ("dataset", "representation", "model")]
+LIKELIHOODS = (("model/objective", "softmax"), ("model/objective", "sigmoid"))
+PLAYERS = ("model/generator", "model/discriminator", "model/objective")
+# Options of an adversarial model.
+GAMES = [pair for pair in ALL if pair[0] in PLAYERS and pair not in LIKELIHOODS]
+OPTIONS = [
+    pair
+    for pair in ALL
+    if pair[0] not in ("dataset", "representation", "model") and pair not in GAMES
+]
 PRIMARY = sorted(path.stem for path in conf_dir().glob("*.yaml"))
 FEW = ("trainer.max_updates=2", "trainer.max_epochs=1", "trainer.limit_train_batches=3")
 
@@ -65,6 +73,28 @@ def test_an_option_composes_builds_and_takes_a_step(tiny, tmp_path, group, optio
     trained = partimento.load(folder)
     assert trained.config["seed"] == 0
     assert trained.model.counters["updates"] > 0
+
+
+def game(overrides: list[str], *chosen: str) -> list[str]:
+    """Return tiny overrides of an adversarial model."""
+    slim = ("model.generator.hidden=[8]", "model.discriminator.hidden=[8]", "model.latent=4")
+    kept = [text for text in overrides if not text.startswith("model.hidden")]
+    return [*kept, "model=gan", *slim, *chosen]
+
+
+@pytest.mark.parametrize(("group", "option"), GAMES)
+def test_an_option_of_a_game_takes_a_step(tiny, tmp_path, group, option):
+    partner = {
+        "began": ["model/discriminator=autoencoder"],
+        "autoencoder": ["model/objective=began"],
+    }
+    chosen = [f"{group}={option}", *partner.get(option, [])]
+    record = partimento.train(game(tiny(*FEW), *chosen))
+    assert record["status"] == "finished"
+    assert record["counters"]["updates"] == record["counters"]["discriminator_updates"] == 2
+    (folder,) = only_runs(tmp_path)
+    piece = partimento.load(folder).sample(1, seed=0)[0]
+    assert piece.parts == ("soprano", "alto", "tenor", "bass")
 
 
 @pytest.mark.parametrize("name", PRIMARY)

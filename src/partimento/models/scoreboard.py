@@ -31,7 +31,7 @@ class Scoreboard(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("sums", torch.zeros(2, 4, dtype=torch.float64))
-        self.register_buffer("last", torch.full((2,), math.nan))
+        self.register_buffer("last", torch.zeros(2))  # nothing is below a share of 0
 
     def note(self, player: Player, loss: Tensor, *scores: Tensor) -> None:
         """Add a player's loss and the means of scores to its sums."""
