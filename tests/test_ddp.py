@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from survival import assert_equal_weights, complete, counters, start, weights
 
 DDP = ("accelerator=ddp", "accelerator.device=cpu", "accelerator.threads=1")
@@ -45,6 +46,26 @@ def kill_all(process) -> None:
     """Kill the process and what it started, and take what it printed."""
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
+
+
+def test_two_processes_reach_the_weights_of_one(two, tiny, tmp_path):
+    """Every one of the updates of a round must be shared, not the first of them only."""
+    same = ("model.network.input_dropout=0", "trainer.max_epochs=2", "trainer.patience=null")
+    complete(two(*same, outputs=tmp_path / "two"))
+    complete(tiny(*same, outputs=tmp_path / "one"))
+    pair, single = (weights(only_folder(tmp_path / name)) for name in ("two", "one"))
+    for name, value in single.items():
+        if value.is_floating_point() and value.dim():
+            torch.testing.assert_close(pair[name], value, rtol=1e-3, atol=1e-5)
+
+
+def test_two_processes_play_a_game(two, tmp_path):
+    slim = ("model=gan", "model.generator.hidden=[8]", "model.discriminator.hidden=[8]")
+    chosen = [text for text in two(outputs=tmp_path) if not text.startswith("model.hidden")]
+    complete([*chosen, *slim, "model.discriminator_steps=2", "model.latent=4"])
+    record = json.loads((only_folder(tmp_path) / "run.json").read_text())
+    assert record["status"] == "finished"
+    assert record["counters"]["discriminator_updates"] == 2 * record["counters"]["updates"] > 0
 
 
 def test_two_processes_train_one_run(two, tmp_path):

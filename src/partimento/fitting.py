@@ -118,7 +118,12 @@ def trainer_of(
     return Trainer(
         accelerator="cpu" if request.device == "cpu" else "gpu",
         devices=accelerator.devices,
-        strategy=DDPStrategy(process_group_backend=backend) if ddp else "auto",
+        strategy=DDPStrategy(
+            process_group_backend=backend,
+            find_unused_parameters=parts.model.takes_turns,
+        )
+        if ddp
+        else "auto",
         precision=accelerator.precision,
         max_epochs=config.max_epochs,
         logger=loggers or False,

@@ -78,6 +78,7 @@ class Adversarial(Model):
     )
     MONITOR: ClassVar[str | None] = None
     draws = True
+    takes_turns = True
 
     def __init__(
         self,

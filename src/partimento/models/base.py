@@ -51,6 +51,8 @@ class Model(LightningModule):
     `MONITOR` is the validation value by which the best weights are told when the config leaves that
     to the model; None: the latest are.
 
+    A model of which an update leaves some parameters without gradients sets `takes_turns`.
+
     A model whose training step takes other than one batch sets `draws`; its `training_step` is
     then given the loader and takes fresh batches by `draw`.
 
@@ -63,6 +65,7 @@ class Model(LightningModule):
     COUNTERS: ClassVar[tuple[str, ...]] = ("updates", "batches_seen", "examples_seen", "epochs")
     MONITOR: ClassVar[str | None] = "valid/nll"
     draws: ClassVar[bool] = False
+    takes_turns: ClassVar[bool] = False
     updates: Tensor
     batches_seen: Tensor
     examples_seen: Tensor
