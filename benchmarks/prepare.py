@@ -98,7 +98,8 @@ def make_files(folder: Path, count: int) -> None:
 def prepared(root: Path, names: list[str], out: Path) -> Any:
     """Prepare some files in this process."""
     files = [(name, (root / name).stat().st_size) for name in names]
-    return prepare_files(files, root, read_pieces, out, total=len(names), workers=0)
+    # Shards of the size that many files are cut into.
+    return prepare_files(files, root, read_pieces, out, total=10**5, workers=0)
 
 
 def by_muspy(root: Path, names: list[str]) -> None:

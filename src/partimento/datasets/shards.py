@@ -88,7 +88,8 @@ def write_shard(
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         for name, array in arrays.items():
-            # Not flushed to the disk one by one: the hashes tell what a power cut has left.
+            # Nothing is flushed to the disk: a kill leaves no part of the folder, and what a power
+            # cut leaves of it the hashes tell.
             np.save(temporary / f"{name}.npy", array)
         index = {
             "format": SHARD_FORMAT,
@@ -99,7 +100,7 @@ def write_shard(
             "sha256": {name: _hash(temporary / f"{name}.npy") for name in arrays},
         }
         text = json.dumps(index, indent=1)
-        write_atomically(temporary / INDEX, text)
+        (temporary / INDEX).write_text(text)
         temporary.chmod(0o755)
         try:
             temporary.rename(folder)
