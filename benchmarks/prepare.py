@@ -2,11 +2,12 @@
 
 The files are made on the spot, each of three parts with some 400 notes, so that a file has as many
 as one of GigaMIDI has on average (1.8 billion notes in 1.43 million files; Lee et al. 2025). Speeds
-are taken on one core, of batches of the same files in turn: `prepare_files` with its shards written
-against `muspy.read_midi` with its note arrays, which it keeps in memory; and from the file to REMI
-tokens by way of the shards, mapped arrays written, against MidiTok's `tokenize_dataset` with its
-JSON files written. Then all files are prepared by all cores, a fifth of them first, in processes of
-their own, whose peak memory is read: it must not grow with the files.
+are files per second of processor time, in one process, of batches of the same files in turn:
+`prepare_files`, which writes shards, against `muspy.read_midi` with its note arrays, which keeps
+them in memory; and from the file by way of the shards to REMI tokens, which are written as mapped
+arrays, against MidiTok's `tokenize_dataset`, which writes JSON files. Then all files are prepared
+by all cores, a fifth of them first, in processes of their own, whose peak memory is read: it must
+not grow with the files.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measure import in_turn, median_ratio, timed, write
+from measure import in_turn, median_ratio, write
 
 from partimento.data.mapped import map_examples
 from partimento.datasets.folder import Folder, files_below
@@ -133,7 +134,9 @@ def rounds(root: Path, count: int) -> dict[str, Callable[[int], float]]:
         with tempfile.TemporaryDirectory(dir=root.parent) as out, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             target = (Path(out) / "out",) if into else ()
-            return timed(lambda: function(root, batch, *target)) / len(batch)
+            start = time.process_time()
+            function(root, batch, *target)
+            return (time.process_time() - start) / len(batch)
 
     functions: dict[str, Callable[[int], float]] = {
         "prepare": functools.partial(one, prepared, True),

@@ -22,7 +22,7 @@ from preparing import read_tune, sized, write_tunes
 from partimento.datasets import preparation
 from partimento.datasets.preparation import prepare_files, shard_size, shards_of
 from partimento.datasets.progress import Progress
-from partimento.datasets.shards import Entry, PieceShards, write_shard
+from partimento.datasets.shards import PieceShards, entry_of, write_shard
 from partimento.errors import UserError
 from partimento.music import Piece
 from partimento.workers import Task, WorkerFailure, run_tasks
@@ -178,7 +178,9 @@ def test_every_field_of_a_piece_survives(tmp_path):
         metadata={"title": "Ständchen"},
     )
     silent = Piece("silent", 1, [], [], [], [])
-    entries = [Entry(p, p.id, "s", group) for p, group in ((piece, "g"), (silent, "h"))]
+    entries = [
+        entry_of(p, id=p.id, source="s", group=group) for p, group in ((piece, "g"), (silent, "h"))
+    ]
     info = write_shard(tmp_path / "shard-0", ["f"], entries, [("b", "why")])
     assert (info.pieces, info.notes, info.skipped) == (2, 3, 1)
     preparation.write_index(tmp_path, [info])
@@ -192,7 +194,9 @@ def test_every_field_of_a_piece_survives(tmp_path):
 def test_a_number_too_large_for_a_shard_is_a_reason(tmp_path):
     names = write_tunes(tmp_path / "in", 2, {1: "60 99999"})
     shards = prepare(tmp_path / "in", names, tmp_path / "out", workers=0)
-    assert list(shards.skipped()) == [(names[1], "has pitches, parts or velocities beyond 16 bits")]
+    assert list(shards.skipped()) == [
+        (names[1], "cannot be read (ValueError: a pitch does not fit into 16 bits)")
+    ]
 
 
 def test_shards_are_cut_by_number_and_by_size(monkeypatch):

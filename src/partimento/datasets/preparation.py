@@ -21,7 +21,7 @@ from partimento.datasets.shards import (
     Entry,
     PieceShards,
     ShardInfo,
-    fits,
+    entry_of,
     shard_info,
     write_index,
     write_shard,
@@ -91,11 +91,14 @@ class ReadFiles(Task):
             found = self.read(path)
             if not any(len(piece) for piece in found):
                 return "holds no notes"
-            if not all(fits(piece) for piece in found):
-                return "has pitches, parts or velocities beyond 16 bits"
             many = len(found) > 1
             return [
-                Entry(piece, f"{source}#{index}" if many else source, source, skyline_hash(piece))
+                entry_of(
+                    piece,
+                    id=f"{source}#{index}" if many else source,
+                    source=source,
+                    group=skyline_hash(piece),
+                )
                 for index, piece in enumerate(found, 1)
                 if len(piece)
             ]

@@ -33,12 +33,37 @@ _OPEN = 16  # shards mapped at once: each takes a file handle per array
 
 @dataclass(frozen=True)
 class Entry:
-    """A piece to be written, under an id, a source and the name of its group."""
+    """A piece as it is written: smaller than the piece, and nothing that Python must keep track of.
 
-    piece: Piece
+    Attributes:
+        id: Id of the piece.
+        group: Name of its group.
+        notes: Rows of `NOTE`.
+        bars: Rows of onset, beats, beat type.
+        header: All else, in JSON.
+    """
+
     id: str
-    source: str
     group: str
+    notes: np.ndarray
+    bars: np.ndarray
+    header: bytes
+
+
+def entry_of(piece: Piece, *, id: str, source: str, group: str) -> Entry:
+    """Return a piece as it is written, under an id, a source and the name of its group.
+
+    Raises:
+        ValueError: When a number is too large for its place.
+    """
+    notes = np.empty(len(piece), NOTE)
+    for name in NOTE_COLUMNS:
+        column, limits = getattr(piece, name), np.iinfo(NOTE[name])
+        if len(column) and not limits.min <= column.min() <= column.max() <= limits.max:
+            raise ValueError(f"a {name} does not fit into {limits.bits} bits")
+        notes[name] = column
+    header = json.dumps({**header_of(piece), "id": id, "source": source}).encode()
+    return Entry(id, group, notes, np.array(piece.bars, np.int32).reshape(-1, 3), header)
 
 
 @dataclass(frozen=True)
@@ -79,9 +104,6 @@ def write_shard(
         files: Names of all files that were read for it.
         entries: Pieces in order.
         skipped: Names of files that could not be used, with reasons.
-
-    Raises:
-        ValueError: When a number is too large for its place.
     """
     arrays = _arrays(entries)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -142,39 +164,15 @@ def _info(folder: Path, text: bytes) -> ShardInfo:
 
 
 def _arrays(entries: Sequence[Entry]) -> dict[str, np.ndarray]:
-    pieces = [entry.piece for entry in entries]
-    headers = [
-        json.dumps({**header_of(e.piece), "id": e.id, "source": e.source}).encode() for e in entries
-    ]
-    counts = [(len(p), len(p.bars), len(h)) for p, h in zip(pieces, headers, strict=True)]
-    table = np.array(counts, np.int64).reshape(-1, 3).cumsum(axis=0)
-    notes = np.zeros(sum(map(len, pieces)), NOTE)
-    for name in NOTE_COLUMNS:
-        column = np.concatenate([np.zeros(0, np.int32), *(getattr(p, name) for p in pieces)])
-        if len(column) and not _fits(column, NOTE[name]):
-            raise ValueError(f"a {name} does not fit into {8 * NOTE[name].itemsize} bits")
-        notes[name] = column
-    bars = [bar for piece in pieces for bar in piece.bars]
+    counts = [(len(e.notes), len(e.bars), len(e.header)) for e in entries]
     names = "".join(json.dumps([entry.id, entry.group]) + "\n" for entry in entries)
     return {
-        "notes": notes,
-        "bars": np.array(bars, np.int32).reshape(-1, 3),
-        "headers": np.frombuffer(b"".join(headers), np.uint8),
+        "notes": np.concatenate([np.zeros(0, NOTE), *(entry.notes for entry in entries)]),
+        "bars": np.concatenate([np.zeros((0, 3), np.int32), *(entry.bars for entry in entries)]),
+        "headers": np.frombuffer(b"".join(entry.header for entry in entries), np.uint8),
         "names": np.frombuffer(names.encode(), np.uint8),
-        "table": table,
+        "table": np.array(counts, np.int64).reshape(-1, 3).cumsum(axis=0),
     }
-
-
-def fits(piece: Piece) -> bool:
-    """Tell whether a piece's numbers have a place in a shard."""
-    return not len(piece) or all(
-        _fits(getattr(piece, name), NOTE[name]) for name in NOTE_COLUMNS[2:]
-    )
-
-
-def _fits(column: np.ndarray, kind: np.dtype[Any]) -> bool:
-    limits = np.iinfo(kind)
-    return bool(limits.min <= column.min() and column.max() <= limits.max)
 
 
 def _hash(path: Path) -> str:
