@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
+# Processes that run the fast tests; JOBS=0 runs them in one, in order.
+JOBS ?= 2
 
 .PHONY: train test matrix lint types check check-full clean
 
@@ -11,7 +13,7 @@ train: $(STAMP)
 	@$(BIN)/python scripts/train.py $(ARGS)
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@$(BIN)/python -m pytest -q -n $(JOBS) $(ARGS)
 
 matrix: $(STAMP)
 	@$(BIN)/python scripts/matrix.py $(ARGS)
