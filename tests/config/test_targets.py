@@ -110,9 +110,9 @@ def test_parameters_of_a_constructor():
     found = parameters_of(MLP)
     assert list(found) == [
         *("input_shape", "output_shape", "condition_shapes"),
-        *("hidden", "activation", "dropout", "input_dropout"),
+        *("hidden", "activation", "normalisation", "dropout", "input_dropout"),
     ]
-    assert found["activation"] == Literal["relu", "tanh", "sigmoid", "gelu"]
+    assert found["normalisation"] == Literal["none", "batch", "layer"]
     assert None in parameters_of(nn.Module)  # takes any keyword
 
 
