@@ -42,7 +42,7 @@ from partimento.representations.base import Examples, Representation
 from partimento.representations.grid import rescaled
 
 if TYPE_CHECKING:
-    from torchmetrics import Metric
+    pass
 
 METRES = ("2/2", "2/4", "3/4", "4/4", "5/4", "6/4", "3/8", "6/8", "9/8", "12/8", "3/2")
 LENGTHS = ("/4", "/3", "/2", "2/3", "3/4", "1", "4/3", "3/2", "7/4", "2", "5/2", "3", "7/2", "4",
@@ -137,9 +137,6 @@ class Abc(Representation):
             "lengths": list(self.length_names),
             "parts": list(self.parts),
         }
-
-    def metrics(self) -> dict[str, Metric]:
-        return {}
 
     def encode(self, piece: Piece) -> np.ndarray:
         """Return the whole piece as indices of tokens, `(tokens,)`.

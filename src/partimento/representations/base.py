@@ -85,13 +85,19 @@ class Representation(ABC):
     def windows(self, piece: Piece, *, stride: int) -> Examples:
         """Return the training examples of a piece, with their conditions; `stride` in bars."""
 
-    @abstractmethod
     def transpositions(self, piece: Piece) -> Sequence[int]:
-        """Return the semitones (0 included) by which the piece can move inside the alphabet."""
+        """Return the semitones (0 included) by which the piece can move inside the alphabet.
 
-    @abstractmethod
+        By default every key once, -5 to +6 semitones, within MIDI's range.
+        """
+        if not len(piece):
+            return (0,)
+        low, high = int(piece.pitch.min()), int(piece.pitch.max())
+        return tuple(s for s in range(-5, 7) if not s or 0 <= low + s <= high + s <= 127)
+
     def metrics(self) -> dict[str, Metric]:
-        """Return fresh metrics by name, each with `update(prediction, target, mask)`."""
+        """Return fresh metrics by name, each with `update(prediction, target, mask)`; default: none."""
+        return {}
 
     @abstractmethod
     def arguments(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from partimento.distributions import Normal
 from partimento.errors import UserError
 from partimento.music import Piece
 from partimento.representations.base import Examples, Representation
-from partimento.representations.grid import all_keys, plain_frame
+from partimento.representations.grid import plain_frame
 from partimento.representations.quadruplets import (
     CHANNELS,
     columns,
@@ -22,7 +22,7 @@ from partimento.representations.quadruplets import (
 from partimento.representations.windows import bar_onsets, check_stride
 
 if TYPE_CHECKING:
-    from torchmetrics import Metric
+    pass
 
 PARTS = ("piano",)
 
@@ -122,9 +122,6 @@ class NoteTuples(Representation):
             "longest": self.longest,
         }
 
-    def metrics(self) -> dict[str, Metric]:
-        return {}
-
     def encode(self, piece: Piece) -> np.ndarray:
         """Return the whole piece as numbers `(steps, 4 * tones)`, float32, not yet standardised."""
         return self._steps([piece]).x
@@ -216,10 +213,6 @@ class NoteTuples(Representation):
         windows = x[first[:, None] + np.arange(self.steps)]
         windows[:, 0, 3] = (onset[first] - lines) / piece.resolution
         return Examples(windows)
-
-    def transpositions(self, piece: Piece) -> Sequence[int]:
-        """Return shifts into every key once, -5 to +6 semitones, within MIDI's range."""
-        return all_keys(piece, 0, 127)
 
 
 def _four(name: str, values: Sequence[float]) -> tuple[float, ...]:

@@ -25,7 +25,7 @@ from partimento.representations.table import note_table, spread
 from partimento.representations.windows import Windows
 
 if TYPE_CHECKING:
-    from torchmetrics import Metric
+    pass
 
 PARTS = ("piano",)
 
@@ -99,9 +99,6 @@ class PianoRoll(Representation):
             "metre": self._windows.metre,
             "outside": self.outside,
         }
-
-    def metrics(self) -> dict[str, Metric]:
-        return {}
 
     def encode(self, piece: Piece) -> np.ndarray:
         """Return the whole piece, pick-up included, as zeros and ones `(steps, columns)`, uint8.

@@ -15,7 +15,7 @@ from partimento.music import Piece
 from partimento.representations.base import Examples, Representation
 
 if TYPE_CHECKING:
-    from torchmetrics import Metric
+    pass
 
 
 class Points(Representation):
@@ -43,9 +43,6 @@ class Points(Representation):
 
     def arguments(self) -> dict[str, Any]:
         return {"scale": self.scale}
-
-    def metrics(self) -> dict[str, Metric]:
-        return {}
 
     def encode(self, piece: Piece) -> np.ndarray:
         self._refuse()
