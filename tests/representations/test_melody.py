@@ -175,6 +175,12 @@ def test_without_a_frame_bars_are_four_four():
     assert piece.bars == (Bar(0, 4, 4), Bar(16, 4, 4))
 
 
+def test_without_a_frame_bars_are_of_the_windows_metre():
+    jig = Melody(low=60, high=66, bars=2, metre="6/8")
+    piece = jig.decode(np.array([0, H, H] * 8))
+    assert piece.bars == (Bar(0, 6, 8), Bar(12, 6, 8))
+
+
 @pytest.mark.parametrize(
     ("x", "message"),
     [

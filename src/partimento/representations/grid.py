@@ -132,9 +132,14 @@ def filled(
     )
 
 
-def plain_frame(steps: int, steps_per_quarter: int, parts: Sequence[str]) -> Piece:
-    """Return an empty piece of `steps` grid steps, in bars of 4/4, with one tick to the step."""
-    bars = lay_bars([(0, 4, 4)], steps, steps_per_quarter) if steps else ()
+def plain_frame(
+    steps: int,
+    steps_per_quarter: int,
+    parts: Sequence[str],
+    metre: tuple[int, int] = (4, 4),
+) -> Piece:
+    """Return an empty piece of `steps` grid steps, in bars of a metre, with one tick to the step."""
+    bars = lay_bars([(0, *metre)], steps, steps_per_quarter) if steps else ()
     none = np.zeros(0, dtype=np.int32)
     return Piece(
         "untitled",

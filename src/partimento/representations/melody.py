@@ -192,6 +192,7 @@ class Melody(Representation):
         grid = x.astype(np.int64)[:, None]
         part, start, stop, symbol = note_events(grid, np.array([self.hold]))
         notes = (part, start, stop, symbol + self.low)
+        frame = self._windows.frame(len(x), PARTS) if frame is None else frame
         return filled(frame, len(x), self.steps_per_quarter, notes, PARTS)
 
     def loss_of(self, piece: Piece) -> Mapping[str, int]:

@@ -144,6 +144,7 @@ class PianoRoll(Representation):
         symbols = np.where(struck, 0, np.where(sounds, 1, 2))  # onset, hold, rest of every key
         key, start, stop, _ = note_events(symbols, np.ones(self.pitches, dtype=np.int64))
         notes = (np.zeros_like(key), start, stop, key + self.low)
+        frame = self._windows.frame(len(x), PARTS) if frame is None else frame
         return filled(frame, len(x), self.steps_per_quarter, notes, PARTS)
 
     def planes(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

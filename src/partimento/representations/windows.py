@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
 from partimento.errors import UserError
 from partimento.music import Piece, lay_bars
-from partimento.representations.grid import full_bars, grid_steps
+from partimento.representations.grid import full_bars, grid_steps, plain_frame
 
 ANY_METRE = "any"
 
@@ -64,6 +65,10 @@ class Windows:
                 f"{steps_per_bar}; representation.steps_per_bar={4 * beat_type} would do."
             )
         self.steps = None if bars is None else bars * length
+
+    def frame(self, steps: int, parts: Sequence[str]) -> Piece:
+        """Return an empty piece of `steps` steps in bars of the metre (4/4 for "any")."""
+        return plain_frame(steps, self.steps_per_quarter, parts, self._metre or (4, 4))
 
     def starts(self, piece: Piece, stride: int) -> np.ndarray:
         """Return the first steps of the windows of a piece, one every `stride` bars, `(windows,)`.
