@@ -297,6 +297,20 @@ def test_any_tokens_are_music(options, data):
     assert len(representation.decode(x, SMALL.frame())) == len(piece)
 
 
+@pytest.mark.parametrize("options", [{"num_tempos": 32}, {}], ids=["tempos", "metres"])
+def test_compound_words_without_what_their_kind_needs_are_passed_over(options):
+    representation = events(vocabulary="CPWord", **options)
+    fields = representation.tokenizer.vocab_types_idx
+    needed = "Tempo" if options else "TimeSig"
+    kind = "Position" if options else "Bar"
+    row = [words.index(f"{name}_None") if f"{name}_None" in words else 0
+           for name, words in ((w[-1].split("_")[0], w) for w in representation.words)]  # fmt: skip
+    row[0] = representation.words[0].index("Family_Metric")
+    row[1] = next(i for i, word in enumerate(representation.words[1]) if word.startswith(kind))
+    assert representation.words[fields[needed]][row[fields[needed]]].endswith("_None")
+    assert len(representation.decode(np.array([row]))) == 0
+
+
 def test_unisons_of_merged_parts_exchange_their_ends_in_midilike_and_are_counted():
     piece = piece_of([(0, 32, 60, 0, 64), (8, 8, 60, 1, 64)])
     representation = events(vocabulary="MIDILike", num_velocities=0)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
 
 from partimento.errors import UserError, did_you_mean
 
@@ -200,3 +202,29 @@ def kind_of(word: str) -> str:
 def field_name(words: Sequence[str]) -> str:
     """Return the name of a field of compound words, from the kinds of its tokens."""
     return "/".join(dict.fromkeys(kind_of(word) for word in words if kind_of(word)))
+
+
+def whole_words(
+    rows: np.ndarray, words: Sequence[Sequence[str]], fields: Mapping[str, int]
+) -> np.ndarray:
+    """Tell which compound words of CPWord have what MidiTok takes for granted, `(words,)`.
+
+    A bar line must have its metre and a position its tempo, where the vocabulary has these; a
+    model may say otherwise.
+
+    Args:
+        rows: Indices of tokens, `(words, fields)`.
+        words: Tokens of each field.
+        fields: Column of each field by its name.
+    """
+
+    def are(field: int, begin: str = "", end: str = "") -> np.ndarray:
+        fitting = [word.startswith(begin) and word.endswith(end) for word in words[field]]
+        return np.array(fitting)[rows[:, field]]
+
+    metric = are(0, "Family_Metric")
+    whole = np.ones(len(rows), dtype=bool)
+    for kind, field in (("Bar", "TimeSig"), ("Position", "Tempo")):
+        if field in fields:
+            whole &= ~(metric & are(1, kind) & are(fields[field], end="_None"))
+    return whole

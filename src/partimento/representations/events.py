@@ -30,6 +30,7 @@ from partimento.representations.event_vocabulary import (
     Vocabulary,
     field_name,
     kind_of,
+    whole_words,
     words_of,
 )
 from partimento.representations.excerpts import chunks, full_excerpts
@@ -231,7 +232,10 @@ class Events(Representation):
         rows = x.reshape(len(x), len(self.words))
         ends = np.flatnonzero((rows == self.eos).any(axis=1))
         rows = rows[: ends[0] if len(ends) else None]
-        ids = x[: len(rows)][(rows > self.eos).all(axis=1)].tolist()
+        whole = (rows > self.eos).all(axis=1)
+        if self.options.vocabulary == "CPWord":
+            whole &= whole_words(rows, self.words, self.tokenizer.vocab_types_idx)
+        ids = x[: len(rows)][whole].tolist()
         if not ids:
             return silent_score(self.tokenizer.time_division)
         sequence = TokSequence(ids=ids)
