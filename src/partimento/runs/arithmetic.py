@@ -14,8 +14,8 @@ def cpu_arithmetic(threads: int) -> Iterator[None]:
     """Compute with that many threads, and take numbers below 1.2e-38 for zero.
 
     Adam's averages of a gradient that has become zero (a symbol that a while did not occur, a dead
-    unit) fall by a tenth at every update and are denormal after some 750; a CPU computes with such
-    numbers up to a hundred times slower, which cost MiniBach a fifth of its time. They are far too
+    unit) fall by a tenth at every update and are denormal after some 750; a CPU computes slowly with
+    such numbers (benchmarks/overhead.py has the same loop with and without them). They are far too
     small to move a weight.
 
     Threads of torch's pool that began before the block keep their mode, which costs speed only.
