@@ -110,6 +110,16 @@ def test_what_does_not_come_back_was_counted(piece):
         assert sum(frames.loss_of(piece).values()) > 0
 
 
+def test_a_step_is_one_where_any_note_sounds():
+    """In sixteenths of 3 ticks: onsets 1 and 2 ticks off, a note of no length, one to the end."""
+    onset, duration, pitch = [0, 4, 4, 8, 9, 9], [3, 4, 1, 0, 7, 1], [60, 61, 61, 62, 63, 20]
+    x = Frames().encode(Piece("x", 12, onset, duration, pitch, [0] * 6, end=16))
+    expected = np.zeros((6, 88), np.uint8)  # 16 ticks reach into the sixth step
+    for start, stop, key in [(0, 1, 60), (1, 3, 61), (3, 4, 62), (3, 6, 63)]:
+        expected[start:stop, key - 21] = 1
+    np.testing.assert_array_equal(x, expected)
+
+
 def test_each_loss_is_counted_by_itself():
     def piece(onset, duration, pitch, **more) -> Piece:
         count = len(onset)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from made_pieces import lines, piece_of, polyphony
 
 from partimento.errors import UserError
+from partimento.representations.frames import Frames
 from partimento.representations.grid import grid_steps
 from partimento.representations.melody import Melody
 from partimento.representations.multivoice import MultiVoice
@@ -109,6 +110,7 @@ ENCODERS = {
     "melody": Melody(),
     "skyline": Melody("skyline", low=60, high=63, outside="drop"),
     "second part": Melody(1),
+    "frames": Frames(),
     "note_tuples": NoteTuples(),
     "three tones in hertz": NoteTuples(tones=3, pitch="hertz"),
 }

@@ -14,7 +14,8 @@ from partimento.errors import UserError
 from partimento.music import DEFAULT_VELOCITY, Piece
 from partimento.representations.base import Examples, Representation
 from partimento.representations.grid import grid_steps, plain_frame, reaching, refined
-from partimento.representations.runs import note_steps, plane_of, runs_of
+from partimento.representations.runs import runs_of
+from partimento.representations.table import note_table, spread
 
 if TYPE_CHECKING:
     from torchmetrics import Metric
@@ -66,11 +67,16 @@ class Frames(Representation):
 
     def encode(self, piece: Piece) -> np.ndarray:
         """Return the whole piece, trailing rests included, as frames `(steps, 88)`, uint8."""
-        start, stop = note_steps(piece, self.steps_per_quarter)
-        key = piece.pitch - LOWEST
-        kept = (key >= 0) & (key < KEYS)
-        steps = grid_steps(piece, self.steps_per_quarter)
-        return plane_of(start[kept], stop[kept], key[kept], (steps, KEYS))
+        return self.encode_all([piece])[0]
+
+    def encode_all(self, pieces: Sequence[Piece]) -> list[np.ndarray]:
+        table = note_table(pieces, self.steps_per_quarter)
+        frames = np.zeros((int(table.steps.sum()), KEYS), dtype=np.uint8)
+        table = table.only((table.pitch >= LOWEST) & (table.pitch <= HIGHEST))
+        start, stop = table.spans(self.steps_per_quarter)
+        struck = (table.first[table.piece] + start) * KEYS + (table.pitch - LOWEST)
+        frames.reshape(-1)[spread(struck, stop - start, KEYS)] = 1
+        return table.split(frames)
 
     def decode(self, x: np.ndarray, frame: Piece | None = None) -> Piece:
         """Return the music of frames `(steps, 88)`: one note for each unbroken run of a key.
