@@ -49,6 +49,13 @@ class Distribution(ABC):
     def log_prob(self, parameters: Tensor, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return log-probabilities in nats, unreduced, in the shape of `x`; 0 where `mask` is False."""
 
+    def entropy(self, parameters: Tensor) -> Tensor | None:
+        """Return the entropy of each cell in nats, in the shape of `x`.
+
+        None where the parameters do not decide on it, as for real values of a fixed spread.
+        """
+        return None
+
     def count(self, mask: Tensor) -> Tensor:
         """Count the units under a mask in the shape of `x`: its cells, or the steps that have any."""
         return mask.sum() if self.unit == "cell" else mask.flatten(2).any(dim=-1).sum()

@@ -41,6 +41,12 @@ class Bernoulli(Distribution):
         cells = -F.binary_cross_entropy_with_logits(parameters, target, reduction="none")
         return masked(cells, mask)
 
+    def entropy(self, parameters: Tensor) -> Tensor:
+        # -p log p - (1 - p) log(1 - p) = softplus(t) - p t, the same for t and -t, and a sum of two
+        # positive terms for the negative one.
+        rarer = -parameters.abs()
+        return F.softplus(rarer) - torch.sigmoid(rarer) * rarer
+
     def sample(
         self,
         parameters: Tensor,

@@ -96,6 +96,11 @@ class Categorical(Distribution):
         log_prob = -torch.stack(cells, dim=-1).reshape(grid.shape)
         return masked(self._ungrid(log_prob), mask)
 
+    def entropy(self, parameters: Tensor) -> Tensor:
+        voices = self.voices(self.log_probs(parameters))
+        cells = [-(v.exp() * v).sum(dim=-1) for v in voices]
+        return self._ungrid(torch.stack(cells, dim=-1))
+
     def sample(
         self,
         parameters: Tensor,

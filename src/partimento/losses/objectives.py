@@ -34,6 +34,10 @@ class AdversarialObjective(nn.Module, ABC):
     def generator_loss(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
         """Return the generator's loss, a scalar; `real` is given where the objective is paired."""
 
+    def bounded(self, weight: Tensor) -> Tensor:
+        """Return a weight of the discriminator as it may be after an update, as clipping has it."""
+        return weight
+
     def after_discriminator_update(self, discriminator: nn.Module) -> None:
         """Change the discriminator after its update, as weight clipping does."""
 
@@ -115,6 +119,9 @@ class Wasserstein(AdversarialObjective):
 
     def generator_loss(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
         return losses.wasserstein_generator(fake)
+
+    def bounded(self, weight: Tensor) -> Tensor:
+        return weight if self.clip is None else weight.clamp(-self.clip, self.clip)
 
     @torch.no_grad()
     def after_discriminator_update(self, discriminator: nn.Module) -> None:

@@ -24,7 +24,9 @@ def input_gradient(scores: Scores, x: Tensor) -> Tensor:
     gradients leave the range of half precision.
     """
     with torch.autocast(x.device.type, enabled=False):
-        x = x.detach().float().requires_grad_(True)
+        # Fakes that a generator can move keep their history: who looks ahead through a step of the
+        # discriminator needs the penalty's dependence on them.
+        x = x.float() if x.requires_grad else x.detach().float().requires_grad_(True)
         (gradient,) = torch.autograd.grad(scores(x).sum(), x, create_graph=True)
     return gradient.flatten(1)
 

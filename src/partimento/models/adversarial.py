@@ -21,7 +21,7 @@ from partimento.models.base import Evaluation, Model, OptimizerFactory
 from partimento.models.latent import check_fixed_length, draw_latent, sample_generator
 from partimento.models.relaxation import Relaxation
 from partimento.models.rules import check_players
-from partimento.models.schedules import Steps, check_steps, in_force, last
+from partimento.models.schedules import Steps, check_turns, in_force
 from partimento.models.scoreboard import Player, Scoreboard
 from partimento.models.techniques import Game, Scored, Technique, packed
 from partimento.networks import MLP, MLPDiscriminator
@@ -103,13 +103,7 @@ class Adversarial(Model):
     ) -> None:
         check_fixed_length(distribution)
         super().__init__(distribution, conditions, None)
-        check_steps("model.discriminator_steps", discriminator_steps)
-        check_steps("model.generator_steps", generator_steps)
-        if last(discriminator_steps) == 0 and last(generator_steps) == 0:
-            raise UserError(
-                "model.discriminator_steps and model.generator_steps both end in 0: nothing would "
-                "be trained; let one of them be 1 or more."
-            )
+        check_turns(discriminator_steps, generator_steps)
         self.automatic_optimization = False
         self.discriminator_steps, self.generator_steps = discriminator_steps, generator_steps
         self.objective = objective or NonSaturating()
@@ -126,13 +120,17 @@ class Adversarial(Model):
         self.discriminator = discriminator((*steps, (channels or 1) * pack), shapes)
         self.scoreboard = Scoreboard()
         check_players(self.objective, self.discriminator, self.penalties)
+        self.relaxation.check(self)
         for technique in self.techniques.values():
             technique.check(self)
         self._latents: torch.Generator | None = None
 
     def configure_optimizers(self) -> Sequence[torch.optim.Optimizer]:
         first, second = self._factories
-        return [first(self.generator.parameters()), second(self.discriminator.parameters())]
+        made = [first(self.generator.parameters()), second(self.discriminator.parameters())]
+        for technique in self.techniques.values():
+            technique.check_optimizers(*made)
+        return made
 
     # -- the algorithm ------------------------------------------------------------------------
 
@@ -168,16 +166,22 @@ class Adversarial(Model):
             fake = self.fake(self.codes(len(real)), condition)
         x = self.distribution.features(real.x)
         game = Game(self, self._shown(x), self._shown(fake), condition)
-        loss = self.objective.discriminator_loss(game.scored_real.scores, game.scored_fake.scores)
-        for penalty in self._due_penalties():
-            loss = loss + penalty(game.scores, game.real, game.fake)
-        for technique in self.techniques.values():
-            loss = loss + technique.discriminator_loss(game)
+        loss = self.discriminator_loss(game)
         self._note("discriminator", loss, game.scored_real.scores, game.scored_fake.scores)
         if not self._frozen("discriminator", loss):
             self.descend(loss, 1)
             self.objective.after_discriminator_update(self.discriminator)
             self.count(discriminator_updates=1)
+
+    def discriminator_loss(self, game: Game, ahead: int = 0) -> Tensor:
+        """Return the discriminator's whole loss, at an update that lies so many ahead."""
+        loss = self.objective.discriminator_loss(game.scored_real.scores, game.scored_fake.scores)
+        made = self._position["discriminator_updates"] + ahead
+        for penalty in [p for p in self.penalties.values() if made % p.every == 0]:
+            loss = loss + penalty(game.scores, game.real, game.fake)
+        for technique in self.techniques.values():
+            loss = loss + technique.discriminator_loss(game)
+        return loss
 
     def update_generator(self, real: Batch) -> None:
         """Make one update of the generator on fresh codes."""
@@ -185,16 +189,19 @@ class Adversarial(Model):
         condition = self._features(real.condition)
         self.discriminator.requires_grad_(False)
         codes = self.codes(len(real))
-        fake = self.fake(codes, condition)
+        parameters = self.generator(codes, condition)
+        fake = self.relaxation(self.distribution, parameters, self._position["updates"])
         x = self.distribution.features(real.x)
         game = Game(self, self._shown(x), self._shown(fake), condition, codes, fake)
+        for technique in self.techniques.values():
+            game = technique.foreseen(game)
         needed = game.scored_real.scores if self.objective.paired else None
         loss = self.objective.generator_loss(game.scored_fake.scores, needed)
         for technique in self.techniques.values():
             loss = loss + technique.generator_loss(game)
         self._note("generator", loss, game.scored_fake.scores)
         if not self._frozen("generator", loss):
-            self.descend(loss, 0)
+            self.descend(self.relaxation.descended(loss, game, parameters), 0)
             if self.generator_ema is not None and self.ema_decay is not None:
                 move_average(self.generator_ema, self.generator, self.ema_decay)
             if needed is not None:
@@ -202,7 +209,7 @@ class Adversarial(Model):
         self.discriminator.requires_grad_(True)
         self.count(updates=1)
         if self._position["updates"] % self.log_every == 0:
-            self._log()
+            self._log(parameters)
 
     def _note(self, player: Player, loss: Tensor, *scores: Tensor) -> None:
         self.scoreboard.note(player, loss, *scores)
@@ -212,12 +219,12 @@ class Adversarial(Model):
     def _frozen(self, player: Player, loss: Tensor) -> bool:
         return any([t.freezes(player, loss) for t in self.techniques.values()])
 
-    def _log(self) -> None:
+    def _log(self, parameters: Tensor) -> None:
         """Log the means since the last time, and begin anew."""
         updates = self._position["updates"]
         self.scoreboard.refuse_divergence(updates)
-        temperature = {"train/temperature": self.relaxation.temperature_at(updates)}
-        self.emit({**self.scoreboard.take(), **self.objective.logged(), **temperature})
+        relaxed = self.relaxation.logged(self.distribution, parameters, updates)
+        self.emit({**self.scoreboard.take(), **self.objective.logged(), **relaxed})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse to write weights that came from losses that are no numbers (seen late on a GPU)."""
@@ -255,10 +262,6 @@ class Adversarial(Model):
     def _features(self, condition: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {name: d.features(condition[name]) for name, d in self.conditions.items()}
 
-    def _due_penalties(self) -> list[Penalty]:
-        made = self._position["discriminator_updates"]
-        return [p for p in self.penalties.values() if made % p.every == 0]
-
     # -- evaluation and sampling --------------------------------------------------------------
 
     def evaluate(self, batch: Batch) -> Evaluation:
@@ -289,6 +292,5 @@ class Adversarial(Model):
             raise UserError(f"weights must be 'ema' or 'raw', not {weights!r}.")
         if self.generator_ema is None:
             self.refuse_ema(weights)
-        return (
-            self.generator if self.generator_ema is None or weights == "raw" else self.generator_ema
-        )
+            return self.generator
+        return self.generator if weights == "raw" else self.generator_ema

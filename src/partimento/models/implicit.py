@@ -70,6 +70,7 @@ class ImplicitMaximumLikelihood(Model):
         super().__init__(distribution, conditions, None)
         self.automatic_optimization = False
         self.relaxation = relaxation or Relaxation(hard=False, noise=False)
+        self.relaxation.check_pathwise("IMLE")
         self.latent, self.latent_kind = latent, latent_kind
         self.pool, self.batches, self.rematch, self.code_noise = pool, batches, rematch, noise
         self._optimizer = optimizer

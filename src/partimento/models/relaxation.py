@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import torch
 from annotated_types import Ge, Gt
@@ -10,6 +10,11 @@ from torch import Tensor
 
 from partimento.component import Component
 from partimento.distributions import Distribution, Normal
+from partimento.errors import UserError
+
+if TYPE_CHECKING:
+    from partimento.models.adversarial import Adversarial
+    from partimento.models.techniques import Game
 
 
 class Relaxation(Component):
@@ -30,7 +35,12 @@ class Relaxation(Component):
         temperature: Spread at the beginning.
         final_temperature: Spread at the end of annealing; None: it stays.
         anneal: Generator updates over which the temperature falls, by a constant factor each.
+
+    Attributes:
+        pathwise: Whether gradients go through the examples.
     """
+
+    pathwise: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -46,12 +56,56 @@ class Relaxation(Component):
         self.final_temperature = final_temperature
         self.anneal = anneal
 
+    def check(self, model: Adversarial) -> None:
+        """Refuse an adversarial model that examples made in this way cannot train.
+
+        Raises:
+            UserError: With the sentence that says why.
+        """
+
+    def check_pathwise(self, model: str) -> None:
+        """Refuse to serve a model that moves examples themselves.
+
+        Raises:
+            UserError: When no gradients go through the examples.
+        """
+        if not self.pathwise:
+            raise UserError(
+                f"model.relaxation={type(self).__name__} gives no gradients through examples, "
+                f"which {model} needs: use model/relaxation=softmax."
+            )
+
+    def descended(self, loss: Tensor, game: Game, parameters: Tensor) -> Tensor:
+        """Return the scalar down whose gradient the generator goes: here the loss itself.
+
+        Args:
+            loss: The generator's loss.
+            game: The generator's update.
+            parameters: What the generator gave, `(batch, *parameter_shape)`.
+        """
+        return loss
+
     def temperature_at(self, update: int) -> float:
         """Return the temperature at a generator update."""
         if self.final_temperature is None:
             return self.temperature
         share = min(1.0, update / self.anneal) if self.anneal else 1.0
         return self.temperature * (self.final_temperature / self.temperature) ** share
+
+    @torch.no_grad()
+    def logged(
+        self, distribution: Distribution, parameters: Tensor, update: int
+    ) -> dict[str, float]:
+        """Return what is logged of an update: the temperature, and the soft-hard gap.
+
+        The gap is the mean entropy of a cell in nats: 0 where the softened values that gradients
+        take are the hard ones that are judged. Real values have none.
+        """
+        values = {"train/temperature": self.temperature_at(update)}
+        entropy = distribution.entropy(parameters)
+        if entropy is not None:
+            values["train/generator_entropy"] = float(entropy.mean())
+        return values
 
     def __call__(self, distribution: Distribution, parameters: Tensor, update: int) -> Tensor:
         """Return features `(batch, *feature_shape)` with gradients, at a generator update."""

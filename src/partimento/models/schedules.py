@@ -25,6 +25,21 @@ def last(steps: Steps) -> int:
     return steps if isinstance(steps, int) else steps[max(steps)]
 
 
+def check_turns(discriminator: Steps, generator: Steps) -> None:
+    """Refuse numbers of updates of two players that make no training.
+
+    Raises:
+        UserError: When one of them is wrong by itself, or when both end in 0.
+    """
+    check_steps("model.discriminator_steps", discriminator)
+    check_steps("model.generator_steps", generator)
+    if last(discriminator) == 0 and last(generator) == 0:
+        raise UserError(
+            "model.discriminator_steps and model.generator_steps both end in 0: nothing would be "
+            "trained; let one of them be 1 or more."
+        )
+
+
 def check_steps(name: str, steps: Steps) -> None:
     """Refuse numbers of updates that make no training.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
 
 import torch
 from annotated_types import Ge, Gt, Lt
@@ -25,6 +25,10 @@ class Scored(NamedTuple):
     features: Tensor
 
 
+Judge = Callable[[Tensor, Mapping[str, Tensor]], Scored]
+"""A discriminator as a function of features and features of conditions."""
+
+
 class Game:
     """One update as a technique sees it: what the discriminator is shown, and what it says.
 
@@ -35,6 +39,7 @@ class Game:
         condition: Features of the conditions.
         codes: Codes of the fakes, in a generator's update.
         made: The generator's examples as it made them, in a generator's update.
+        judge: What scores; by default the model's discriminator as it is.
     """
 
     def __init__(
@@ -45,6 +50,7 @@ class Game:
         condition: Mapping[str, Tensor],
         codes: Tensor | None = None,
         made: Tensor | None = None,
+        judge: Judge | None = None,
     ) -> None:
         self.model = model
         self.real = real
@@ -52,27 +58,47 @@ class Game:
         self.condition = condition
         self.codes = codes
         self.made = made
+        self.judge = judge or model.judge
+
+    def judged_by(self, judge: Judge) -> Game:
+        """Return the same update before another discriminator."""
+        return Game(self.model, self.real, self.fake, self.condition, self.codes, self.made, judge)
 
     @cached_property
     def scored_real(self) -> Scored:
         """The discriminator's judgement of the real examples, made when first asked for."""
-        return self.model.judge(self.real, self.condition)
+        return self.judge(self.real, self.condition)
 
     @cached_property
     def scored_fake(self) -> Scored:
         """The discriminator's judgement of the generator's examples."""
-        return self.model.judge(self.fake, self.condition)
+        return self.judge(self.fake, self.condition)
 
     def scores(self, features: Tensor) -> Tensor:
         """Return the scores of other examples, for penalties."""
-        return self.model.judge(features, self.condition).scores
+        return self.judge(features, self.condition).scores
 
 
 class Technique(Component):
-    """What a technique may do; each does one of these things and leaves the others."""
+    """What a technique may do; each does one of these things and leaves the others.
+
+    Attributes:
+        pathwise: Whether it needs gradients through the generator's examples.
+    """
+
+    pathwise: ClassVar[bool] = False
 
     def check(self, model: Adversarial) -> None:
         """Refuse a model with which the technique makes no sense.
+
+        Raises:
+            UserError: With the sentence that says why.
+        """
+
+    def check_optimizers(
+        self, generator: torch.optim.Optimizer, discriminator: torch.optim.Optimizer
+    ) -> None:
+        """Refuse optimizers with which the technique cannot work.
 
         Raises:
             UserError: With the sentence that says why.
@@ -89,6 +115,10 @@ class Technique(Component):
     def generator_loss(self, game: Game) -> Tensor | float:
         """Return what is added to the generator's loss."""
         return 0.0
+
+    def foreseen(self, game: Game) -> Game:
+        """Return a generator's update before the discriminator that the generator is to answer."""
+        return game
 
     def freezes(self, player: Player, loss: Tensor) -> bool:
         """Say whether the player is to leave this update out; called once for each."""
@@ -124,6 +154,8 @@ class FeatureMatching(Technique):
             MidiNet).
     """
 
+    pathwise = True
+
     def __init__(
         self, weight: Annotated[float, Ge(0)] = 1.0, input_weight: Annotated[float, Ge(0)] = 0.0
     ) -> None:
@@ -146,6 +178,8 @@ class ModeSeeking(Technique):
     Args:
         weight: Factor of the term.
     """
+
+    pathwise = True
 
     def __init__(self, weight: Annotated[float, Gt(0)] = 1.0) -> None:
         self.weight = weight
