@@ -20,13 +20,14 @@ def input_gradient(scores: Scores, x: Tensor) -> Tensor:
     """Return the gradient of each score with respect to its own input, `(batch, features)`.
 
     The sum of the scores has it, as long as no score depends on another's input, hence no batch
-    normalisation in a discriminator with a penalty. Differentiable, and in float32, since squared
-    gradients leave the range of half precision.
+    normalisation in a discriminator with a penalty. Differentiable, and never in half precision,
+    whose range squared gradients leave.
     """
     with torch.autocast(x.device.type, enabled=False):
         # Fakes that a generator can move keep their history: who looks ahead through a step of the
         # discriminator needs the penalty's dependence on them.
-        x = x.float() if x.requires_grad else x.detach().float().requires_grad_(True)
+        x = x.to(torch.promote_types(x.dtype, torch.float32))  # float64 stays
+        x = x if x.requires_grad else x.detach().requires_grad_(True)
         (gradient,) = torch.autograd.grad(scores(x).sum(), x, create_graph=True)
     return gradient.flatten(1)
 

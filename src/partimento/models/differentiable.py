@@ -84,14 +84,19 @@ def check_differentiable(where: str, optimizer: torch.optim.Optimizer) -> None:
     """
     kind = type(optimizer)
     if kind not in STEPS:
-        known = ", ".join(known.__name__ for known in STEPS)
-        raise UserError(f"{where} looks through steps of {known}, not of {kind.__name__}.")
+        raise UserError(
+            f"{where} follows the discriminator's optimizer, which must be SGD, Adam, AdamW or "
+            f"RMSprop, not {kind.__name__}."
+        )
     for options in optimizer.param_groups:
         more = [name for name in UNSUPPORTED if options.get(name)]
         if kind is torch.optim.RMSprop and options["momentum"]:
             more.append("momentum")
         if more:
-            raise UserError(f"{where} looks through steps of {kind.__name__} without {more[0]}.")
+            raise UserError(
+                f"{where} follows the discriminator's optimizer, {kind.__name__}, only without "
+                f"{more[0]}."
+            )
 
 
 class DifferentiableSteps:

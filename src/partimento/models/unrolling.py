@@ -72,7 +72,7 @@ class Unrolled(Technique):
     def check_optimizers(
         self, generator: torch.optim.Optimizer, discriminator: torch.optim.Optimizer
     ) -> None:
-        check_differentiable("model.techniques: Unrolled", discriminator)
+        check_differentiable("Unrolled in model.techniques", discriminator)
 
     def foreseen(self, game: Game) -> Game:
         if not self.steps:
