@@ -342,6 +342,25 @@ def test_binary_concrete_has_the_right_frequencies():
 # --- normal ------------------------------------------------------------------------------------
 
 
+def test_entropies_agree_with_torch():
+    parameters = torch.randn((2, 4, 8), generator=torch.Generator().manual_seed(0)) * 4
+    grid = Categorical((4, 2), (5, 3))
+    voices = torch.distributions.Categorical
+    expected = [voices(logits=v).entropy() for v in parameters.split((5, 3), -1)]
+    torch.testing.assert_close(grid.entropy(parameters), torch.stack(expected, -1))
+    word = Categorical((4,), (8,)).entropy(torch.zeros(2, 4, 8))
+    torch.testing.assert_close(word, torch.full((2, 4), math.log(8)))
+    cells = torch.distributions.Bernoulli(logits=parameters.double()).entropy()
+    roll = Bernoulli((4, 8))
+    torch.testing.assert_close(roll.entropy(parameters).double(), cells, rtol=1e-4, atol=1e-6)
+    assert roll.entropy(torch.tensor([-1e4, 0.0, 1e4])).tolist() == [
+        0,
+        pytest.approx(math.log(2)),
+        0,
+    ]
+    assert Normal((4, 8)).entropy(parameters) is None
+
+
 def test_normal_agrees_with_torch():
     parameters, x = parameters_of(TUPLES), example_of(TUPLES)
     scale, loc = torch.tensor(TUPLES.scale), torch.tensor(TUPLES.loc)

@@ -18,11 +18,13 @@ from partimento.diagnostics import samples
 from partimento.diagnostics.samples import Samples
 from partimento.generation.strategies import SingleStep
 from partimento.models import Feedforward
+from partimento.models.adversarial import Adversarial
 from partimento.reports.points import draw_points
 from partimento.representations.multivoice import MultiVoice
 from partimento.representations.points import Points
 
 GRID = MultiVoice(PARTS, RANGES)
+KINDS = ("mid", "png", "wav")
 
 
 class Logger:
@@ -84,6 +86,26 @@ def test_what_is_written_can_be_seen_and_heard(tmp_path, model, examples):
     ((files, axes),) = logger.logged
     assert set(files) == {"samples/pianoroll", "samples/audio", "samples/midi"}
     assert axes == {"updates": 3, "batches_seen": 3, "examples_seen": 96, "epoch": 4}
+
+
+def test_averaged_and_latest_weights_are_both_sampled(tmp_path, examples):
+    """From the same draws: where the two are equal, so are the files."""
+    torch.manual_seed(0)
+    model, logger = Adversarial(GRID.distribution, ema=0.9), Logger()
+    trainer = trainer_at(0, examples, [logger])
+    model.trainer = trainer
+    for stem in ("same", "other"):
+        callback(tmp_path, count=2).sample(trainer, model, stem)
+        with torch.no_grad():
+            for weight in model.generator.parameters():
+                weight.mul_(-1)
+    folder = tmp_path / "samples"
+    names = {f"{s}-{w}.{e}" for s in ("same", "other") for w in ("ema", "raw") for e in KINDS}
+    assert {path.name for path in folder.iterdir()} == names
+    content = {name: (folder / name).read_bytes() for name in names}
+    assert content["same-ema.mid"] == content["same-raw.mid"] == content["other-ema.mid"]
+    assert content["other-raw.mid"] != content["other-ema.mid"]
+    assert {f"samples/midi_{w}" for w in ("ema", "raw")} <= set(logger.logged[0][0])
 
 
 def test_every_so_many_epochs_and_once_more_with_the_tested_weights(tmp_path, model, examples):

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Gt
 from pytorch_lightning import Callback
-from torch import Tensor
 
 from partimento.data.batch import Batch
 from partimento.generation.strategies import Strategy
@@ -67,33 +66,46 @@ class Samples(Callback):
             self.sample(trainer, pl_module, "final")
 
     def sample(self, trainer: Any, model: Any, stem: str) -> None:
-        """Write the picture, MIDI and sound of the samples and hand them to the loggers."""
+        """Write the picture, MIDI and sound of the samples and hand them to the loggers.
+
+        A model with averaged weights is sampled with these and with its latest ones, in files that
+        end in `-ema` and `-raw`.
+        """
         points = self.representation.content == "points"
         count = self.count * CLOUD if points else self.count
         batch: Batch = trainer.datamodule.examples("valid")[slice(0, count)]
-        x = self.strategy.generate(
-            model,
-            n=min(count, len(batch)),
-            given=model.given_of(batch),
-            condition=batch.condition,
-            lengths=batch.lengths,
-            generator=generator(self.seed, "diagnostics", device=model.device),
-        )
         self.folder.mkdir(parents=True, exist_ok=True)
-        if points:
-            centres = getattr(trainer.datamodule.dataset.oracle, "centres", None)
-            files = {"samples/points": self.folder / f"{stem}.png"}
-            real = batch.x.cpu().numpy()
-            draw_points(x.cpu().numpy(), files["samples/points"], real=real, centres=centres)
-        else:
-            files = self._music(x.cpu().numpy(), batch.lengths, stem)
+        files: dict[str, Path] = {}
+        # What averaging does is seen only beside the latest weights.
+        averaged = getattr(model, "generator_ema", None) is not None
+        for weights in ("ema", "raw") if averaged else (None,):
+            x = self.strategy.generate(
+                model,
+                n=min(count, len(batch)),
+                given=model.given_of(batch),
+                condition=batch.condition,
+                lengths=batch.lengths,
+                weights=weights,
+                generator=generator(self.seed, "diagnostics", device=model.device),
+            )
+            name = f"{stem}-{weights}" if weights else stem
+            made = self._points if points else self._music
+            written = made(trainer, x.cpu().numpy(), batch, name)
+            files |= {f"{k}_{weights}" if weights else k: path for k, path in written.items()}
         for logger in trainer.loggers:
             if hasattr(logger, "log_files"):
                 logger.log_files(files, model.axes())
 
-    def _music(self, x: np.ndarray, lengths: Tensor | None, stem: str) -> dict[str, Path]:
+    def _points(self, trainer: Any, x: np.ndarray, batch: Batch, stem: str) -> dict[str, Path]:
+        """Write a picture of the cloud among real points and the modes."""
+        centres = getattr(trainer.datamodule.dataset.oracle, "centres", None)
+        path = self.folder / f"{stem}.png"
+        draw_points(x, path, real=batch.x.cpu().numpy(), centres=centres)
+        return {"samples/points": path}
+
+    def _music(self, trainer: Any, x: np.ndarray, batch: Batch, stem: str) -> dict[str, Path]:
         """Write a picture of all samples, and MIDI and sound of the first."""
-        ends = [x.shape[1]] * len(x) if lengths is None else lengths.tolist()
+        ends = [x.shape[1]] * len(x) if batch.lengths is None else batch.lengths.tolist()
         pieces = [
             self.representation.decode(example[:end]) for example, end in zip(x, ends, strict=True)
         ]
