@@ -24,10 +24,12 @@ ALL = sorted(
 )
 # Products of these three are the matter of test_compatibility.py.
 LIKELIHOODS = (("model/objective", "softmax"), ("model/objective", "sigmoid"))
-PLAYERS = ("model/generator", "model/discriminator", "model/objective", "model/relaxation")
-NAMED = {"model/penalty": "model.penalties", "model/technique": "model.techniques"}
+PLAYERS = tuple(
+    f"model/{part}"
+    for part in ("generator", "discriminator", "objective", "relaxation", "penalties", "techniques")
+)
 # Options of an adversarial model.
-GAMES = [pair for pair in ALL if pair[0] in (*PLAYERS, *NAMED) and pair not in LIKELIHOODS]
+GAMES = [pair for pair in ALL if pair[0] in PLAYERS and pair not in LIKELIHOODS]
 OPTIONS = [
     pair
     for pair in ALL
@@ -89,8 +91,7 @@ def test_an_option_of_a_game_takes_a_step(tiny, tmp_path, group, option):
         "began": ["model/discriminator=autoencoder"],
         "autoencoder": ["model/objective=began"],
     }
-    place = f"+{group}@{NAMED[group]}.{option}" if group in NAMED else group
-    chosen = [f"{place}={option}", *partner.get(option, [])]
+    chosen = [f"{group}={option}", *partner.get(option, [])]
     record = partimento.train(game(tiny(*FEW), *chosen))
     assert record["status"] == "finished"
     assert record["counters"]["updates"] == record["counters"]["discriminator_updates"] == 2

@@ -256,7 +256,7 @@ def test_an_optimizer_that_cannot_be_followed_is_refused() -> None:
 SLIM = (
     "model=gan", "model.generator.hidden=[8]", "model.discriminator.hidden=[8]",
     "model.discriminator.dropout=0.3", "model.latent=4", "trainer.checkpoint_every=1",
-    "+model/technique@model.techniques.unrolled=unrolled", "model.techniques.unrolled.steps=2",
+    "model/techniques=unrolled", "model.techniques.unrolled.steps=2",
     "trainer.max_epochs=3",
 )  # fmt: skip
 

@@ -9,7 +9,7 @@ from annotated_types import Ge
 
 from partimento.errors import UserError
 
-Steps = Annotated[int, Ge(0)] | Mapping[int, Annotated[int, Ge(0)]]
+Steps = Annotated[int, Ge(0)] | Mapping[int, int]
 """A number of updates, or `{iteration: number from there on}`, which begins with 0."""
 
 
