@@ -18,6 +18,7 @@ from partimento.losses.objectives import AdversarialObjective, NonSaturating
 from partimento.losses.penalties import Penalty
 from partimento.models.averaging import averaged_copy, move_average
 from partimento.models.base import Evaluation, Model, OptimizerFactory
+from partimento.models.divergence import refuse_infinite
 from partimento.models.latent import check_fixed_length, draw_latent, sample_generator
 from partimento.models.relaxation import Relaxation
 from partimento.models.rules import check_players
@@ -227,8 +228,10 @@ class Adversarial(Model):
         self.emit({**self.scoreboard.take(), **self.objective.logged(), **relaxed})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse to write weights that came from losses that are no numbers (seen late on a GPU)."""
-        self.scoreboard.refuse_divergence(self._position["updates"])
+        """Refuse to write weights that are no numbers, or came from such losses."""
+        updates = self._position["updates"]
+        self.scoreboard.refuse_divergence(updates)  # seen late on a GPU
+        refuse_infinite(updates, generator=self.generator, discriminator=self.discriminator)
         super().on_save_checkpoint(checkpoint)
 
     def _begin_attempt(self) -> None:
