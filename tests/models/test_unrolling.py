@@ -289,3 +289,14 @@ def test_a_resumed_run_foresees_the_same(
     for name, value in expected.items():
         assert torch.equal(value, found[name]), name
     assert 0 < int(broken["updates"]) < int(found["updates"])
+
+
+def test_mixed_precision(tiny: Callable[..., list[str]], tmp_path: Path) -> None:
+    """The look-ahead goes through penalties in float32 and networks in half of it."""
+    kept = [text for text in tiny() if not text.startswith("model.hidden")]
+    more = ("model/penalties=[r1,r2]", "accelerator.precision=bf16-mixed", "trainer.max_updates=4")
+    record = partimento.train([*kept, *SLIM, *more])
+    assert record["counters"]["updates"] == 4
+    (folder,) = only_runs(tmp_path)
+    weights = read_checkpoint(folder / "checkpoints" / "last.ckpt")["state_dict"]
+    assert all(w.isfinite().all() for w in weights.values() if w.is_floating_point())
