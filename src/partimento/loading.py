@@ -15,8 +15,10 @@ from partimento.building import build_model, supplied
 from partimento.data.batch import Given
 from partimento.errors import UserError
 from partimento.generation.harmonize import Harmonization, harmonize
+from partimento.generation.latent import along
 from partimento.generation.strategies import SingleStep, Strategy
 from partimento.models.base import CHECKPOINT_FORMAT, Model
+from partimento.models.latent import Method, check_codes, generative, interpolate, seeded_codes
 from partimento.music import Piece
 from partimento.representations.base import Representation
 
@@ -68,6 +70,40 @@ class Trained:
             self.representation.decode(example[:end])
             for example, end in zip(x.cpu().numpy(), ends, strict=True)
         ]
+
+    def codes(self, n: int = 1, *, seed: int = 0) -> Tensor:
+        """Return the latent codes `(n, latent)` that a seed stands for.
+
+        Raises:
+            Mismatch: When the model has none.
+        """
+        return seeded_codes(generative(self.model), seed, n)
+
+    def interpolate(
+        self,
+        first: Tensor,
+        second: Tensor,
+        steps: int = 9,
+        *,
+        method: Method = "spherical",
+        condition: Mapping[str, Tensor] | None = None,
+        weights: str | None = None,
+        temperature: float = 1.0,
+        strategy: Strategy | None = None,
+        seed: int = 0,
+    ) -> list[Piece]:
+        """Return the music on the way between two codes `(latent,)`, all with the same noise."""
+        latent = generative(self.model).latent
+        ends = [check_codes(code.reshape(1, -1), latent)[0] for code in (first, second)]
+        x = along(
+            self.model,
+            interpolate(ends[0], ends[1], steps, method),
+            strategy or SingleStep(temperature),
+            condition=condition,
+            weights=weights,
+            seed=seed,
+        )
+        return [self.representation.decode(example) for example in x.cpu().numpy()]
 
     def harmonize(
         self, melody: Piece | str | Path, *, temperature: float = 0.0, seed: int = 0

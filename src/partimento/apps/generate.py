@@ -1,40 +1,71 @@
-"""`partimento generate`: harmonise a melody (or realise a bass) with a trained model."""
+"""`partimento generate`: harmonise a melody, or draw music from a model that needs none."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
 from partimento.apps.command import command
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-@command("generate", free_text=("run", "input", "output"))
+    from partimento.generation.strategies import Strategy
+    from partimento.loading import Trained
+
+
+@command("generate", free_text=("run", "input", "output", "z"))
 def main(config: DictConfig) -> None:
-    """Write MIDI, MusicXML, piano-roll and sound of the input with the model's voices added."""
+    """Write the input with the model's voices added; or samples, or the way between two codes."""
     import os
-    import re
     from pathlib import Path
 
     from rich.console import Console
 
+    from partimento.apps.drawing import asked, draw, write
     from partimento.building import build_strategy
     from partimento.config import GenerateConfig, check, plain
     from partimento.loading import home_of, load
-    from partimento.reports.score import write_all
 
     raw, resolved = plain(config)
     check(raw, resolved, GenerateConfig)
-    trusted = resolved["trusted_packages"]
-    trained = load(resolved["run"], trusted_packages=trusted)
-    done = trained.harmonization(resolved["input"], build_strategy(resolved), seed=resolved["seed"])
+    kind = asked(resolved)
+    trained = load(resolved["run"], trusted_packages=resolved["trusted_packages"])
+    strategy = build_strategy(resolved)
+    console = Console(highlight=False, markup=False)
+    generated = home_of(Path(resolved["run"])) / "generated"
+    if kind == "input":
+        files = _harmonize(trained, resolved, strategy, generated, console)
+    else:
+        made = draw(trained, resolved, strategy)
+        folder = Path(resolved["output"]) if resolved["output"] else generated / made.stem
+        files = write(trained, made, folder, resolved["seed"])
+    for name, path in files.items():
+        console.print(f"{name:10} {os.path.relpath(path)}", soft_wrap=True)
+
+
+def _harmonize(
+    trained: Trained,
+    resolved: Mapping[str, Any],
+    strategy: Strategy,
+    generated: Path,
+    console: Any,
+) -> dict[str, Path]:
+    """Write MIDI, MusicXML, piano-roll and sound of the input with the model's voices added."""
+    import re
+    from pathlib import Path
+
+    from partimento.reports.score import write_all
+
+    done = trained.harmonization(resolved["input"], strategy, seed=resolved["seed"])
     source = Path(resolved["input"])
     name = re.sub(r"[:/\\]", "", resolved["input"] if source.suffix == "" else source.stem)
-    made = home_of(Path(resolved["run"])) / "generated" / name
-    stem = Path(resolved["output"]) if resolved["output"] else made
-    console = Console(highlight=False, markup=False)
+    stem = Path(resolved["output"]) if resolved["output"] else generated / name
     for message in done.messages:
         console.print(message, soft_wrap=True)
-    for kind, path in write_all(done.piece, stem).items():
-        console.print(f"{kind:10} {os.path.relpath(path)}", soft_wrap=True)
+    return write_all(done.piece, stem)
 
 
 if __name__ == "__main__":

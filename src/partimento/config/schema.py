@@ -8,7 +8,7 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Len, Lt
 
 from partimento.errors import UserError
 
@@ -121,11 +121,23 @@ class TrainConfig:
 
 
 @dataclass
+class InterpolateConfig:
+    """The way between two latent codes; `between` null: none is asked for."""
+
+    between: Annotated[list[Annotated[int, Ge(0)]], Len(2, 2)] | None = None
+    steps: Annotated[int, Ge(2)] = 9
+    method: Literal["linear", "spherical"] = "spherical"
+
+
+@dataclass
 class GenerateConfig:
     """The primary config of `generate`."""
 
     run: str
-    input: str
+    input: str | None
+    count: PositiveInt | None
+    z: str | None
+    interpolate: InterpolateConfig
     output: str | None
     strategy: Any
     seed: Annotated[int, Ge(0)]

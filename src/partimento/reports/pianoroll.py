@@ -122,15 +122,17 @@ def draw_sheet(
     heading: str = "",
     columns: int = 2,
     quarters: int = 32,
+    span: tuple[int, int] | None = None,
     dpi: int = 110,
 ) -> Figure:
     """Draw several pieces side by side, the first `quarters` quarter notes of each.
 
-    All pieces share one pitch axis, so that they can be compared; the legend is that of the first.
+    All pieces share one pitch axis, so that they can be compared: from the lowest to the highest
+    MIDI number of `span`, or by default of the pieces. The legend is that of the first.
     """
     columns = max(1, min(columns, len(pieces)))
     rows = max(1, -(-len(pieces) // columns))
-    pitches = pitch_span(pieces)
+    pitches = span or pitch_span(pieces)
     figure, grid = _layout(rows, columns, max(1.5, 0.055 * (pitches[1] - pitches[0])))
     for axes in grid[len(pieces) :]:
         axes.set_axis_off()

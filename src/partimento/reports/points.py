@@ -89,5 +89,38 @@ def draw_points(
     return figure
 
 
+def draw_walk(
+    walk: np.ndarray,
+    path: str | Path | None = None,
+    *,
+    cloud: np.ndarray,
+    title: str = "",
+    dpi: int = 110,
+) -> Figure:
+    """Draw a way through the plane, step by step, over a cloud, and save it where a path is given.
+
+    Args:
+        walk: Points in order, `(steps, [1,] 2)`; the first and the last are marked.
+        path: File to write; None: only return the figure.
+        cloud: What lies around, `(points, [1,] 2)`, such as samples of the same model.
+        title: Heading.
+        dpi: Dots per inch of the file.
+    """
+    points = _plane(walk)
+    behind = np.concatenate([_plane(cloud), points])
+    figure = draw_points(np.zeros((0, 2)), real=behind, title=title)
+    axes = figure.axes[0]
+    axes.get_legend().remove()  # type: ignore[union-attr]
+    line: dict[str, Any] = {"color": SAMPLES, "linewidth": 1.2, "marker": "o", "markersize": 3.5}
+    axes.plot(points[:, 0], points[:, 1], zorder=3, **line)
+    style: dict[str, Any] = {"fontsize": 10, "fontweight": "bold", "color": CENTRES, "zorder": 4}
+    for place, name in ((points[0], "1"), (points[-1], str(len(points)))):
+        axes.annotate(name, place, xytext=(5, 5), textcoords="offset points", **style)
+    if path is not None:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=dpi)
+    return figure
+
+
 def _plane(points: np.ndarray) -> np.ndarray:
     return np.asarray(points, dtype=float).reshape(-1, 2)
