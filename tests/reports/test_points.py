@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.image import imread
 
 from partimento.datasets.mixtures import Ring
-from partimento.reports.points import CENTRES, REAL, SAMPLES, draw_points, view_of
+from partimento.reports.points import CENTRES, REAL, SAMPLES, draw_points, draw_walk, view_of
 
 RING = Ring(samples=400)
 
@@ -49,3 +49,21 @@ def test_odd_sets_can_be_drawn():
     middle, half = view_of(np.array([[1.0, 5.0], [3.0, 5.0]]))
     assert middle.tolist() == [2.0, 5.0]
     assert half == 1.3
+
+
+def test_a_walk_is_drawn_over_its_cloud(tmp_path):
+    walk = np.stack([np.linspace(-1, 1, 9), np.zeros(9)], axis=1)[:, None]
+    cloud = RING.examples("train").x
+    figure = draw_walk(walk, tmp_path / "deep" / "walk.png", cloud=cloud, title="from 1 to 2")
+    (axes,) = figure.axes
+    (line,) = axes.get_lines()
+    assert np.array_equal(line.get_xydata(), walk[:, 0])
+    assert [text.get_text() for text in axes.texts] == ["1", "9"]
+    assert pixels_of(tmp_path / "deep" / "walk.png", SAMPLES) > 100
+    assert pixels_of(tmp_path / "deep" / "walk.png", REAL) > 100
+
+
+def test_a_walk_out_of_its_cloud_is_seen_whole():
+    walk = np.array([[0.0, 0.0], [9.0, 0.0]])
+    (axes,) = draw_walk(walk, cloud=np.zeros((5, 2))).axes
+    assert axes.get_xlim()[1] > 9

@@ -27,14 +27,16 @@ def read_codes(path: str | Path) -> np.ndarray:
     if not path.is_file():
         raise UserError(f"There is no file of codes at {path}.")
     try:
-        codes = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+        with path.open("rb") as file:
+            codes = np.lib.format.read_array(file, allow_pickle=False)
+    except (ValueError, EOFError, OSError, MemoryError) as error:
         raise UserError(
             f"{path} cannot be read as codes: write them by numpy.save, as one array of numbers."
         ) from error
-    if not isinstance(codes, np.ndarray) or codes.ndim != 2 or codes.dtype.kind not in "fiu":
-        what = f"{codes.dtype} {codes.shape}" if isinstance(codes, np.ndarray) else "an archive"
-        raise UserError(f"{path} must hold one array of numbers, (codes, latent), not {what}.")
+    if codes.ndim != 2 or codes.dtype.kind not in "fiu":
+        raise UserError(
+            f"{path} must hold numbers, (codes, latent), not {codes.dtype} {codes.shape}."
+        )
     return codes.astype(np.float32)
 
 
