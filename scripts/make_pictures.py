@@ -1,4 +1,4 @@
-"""Make README's pictures: a chorale harmonised by the default model, and Celtic tunes."""
+"""Make the pictures of README and docs: all of them, or those that are named."""
 
 from __future__ import annotations
 
@@ -17,26 +17,64 @@ from partimento.reports.pianoroll import draw_pianoroll
 
 ROOT = Path(__file__).resolve().parents[1]
 CHORALE = "bwv253"
-INSPECT = ROOT / "scripts" / "inspect.py"
+DOCS = ROOT / "docs"
+INSPECT, GENERATE = (ROOT / "scripts" / f"{name}.py" for name in ("inspect", "generate"))
+# A model of sopranos that is trained in a minute.
+SOPRANOS = (
+    "model=imle",
+    "model.pool=4",
+    "representation=melody",
+    "data.transpose=false",
+    "trainer.max_updates=800",
+    "trainer.patience=null",
+    "accelerator=cpu",
+    "accelerator.threads=1",
+    "logger=csv",
+    "diagnostics=none",
+)
 
 
-def main() -> int:
-    """Train the default (or take the finished run), harmonise, draw."""
+def chorale() -> None:
+    """Train the default (or take the finished run), harmonise a chorale of the test split, draw."""
     from partimento.apps.composition import compose_request
 
     folder = compose_request(["accelerator=cpu"], "train").folder.path
     partimento.train(["accelerator=cpu"])
     manifest = json.loads((folder / "split_manifest.json").read_text())
     if CHORALE not in manifest["splits"]["test"]:
-        print(f"{CHORALE} is not in the test split", file=sys.stderr)
-        return 1
+        raise SystemExit(f"{CHORALE} is not in the test split")
     piece = partimento.load(folder).harmonize(f"bwv:{CHORALE.removeprefix('bwv')}")
-    (ROOT / "docs").mkdir(exist_ok=True)
-    draw_pianoroll(piece, ROOT / "docs" / f"{CHORALE}.png")
+    draw_pianoroll(piece, DOCS / f"{CHORALE}.png")
+
+
+def celtic() -> None:
+    """Draw Celtic tunes as `inspect` does."""
     with TemporaryDirectory() as place:
         chosen = ["dataset=celtic", "representation=melody", "representation.metre=6/8"]
         subprocess.run([sys.executable, INSPECT, *chosen, f"output={place}"], check=True)
-        shutil.copy(Path(place) / "examples.png", ROOT / "docs" / "celtic.png")
+        shutil.copy(Path(place) / "examples.png", DOCS / "celtic.png")
+
+
+def latent() -> None:
+    """Train for a minute (or take the finished run), and draw the way between two codes."""
+    from partimento.apps.composition import compose_request
+
+    folder = compose_request(list(SOPRANOS), "train").folder.path
+    partimento.train(list(SOPRANOS))
+    with TemporaryDirectory() as place:
+        asked = [f"run={folder}", "interpolate.between=[1,2]", f"output={place}"]
+        subprocess.run([sys.executable, GENERATE, *asked], check=True)
+        shutil.copy(Path(place) / "sheet.png", DOCS / "latent.png")
+
+
+PICTURES = {"chorale": chorale, "celtic": celtic, "latent": latent}
+
+
+def main() -> int:
+    """Make the pictures that the command line names, by default all."""
+    DOCS.mkdir(exist_ok=True)
+    for name in sys.argv[1:] or PICTURES:
+        PICTURES[name]()
     return 0
 
 

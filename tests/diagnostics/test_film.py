@@ -310,3 +310,22 @@ def test_wandb_gets_every_frame_under_one_name(run, tmp_path):
     pictures = list((folder / "wandb").glob("offline-run-*/files/media/images/samples/film_*.png"))
     assert len(pictures) == 3
     assert list((folder / "wandb").glob("offline-run-*/files/film.gif"))
+
+
+@pytest.mark.full
+def test_two_processes_make_one_film(run, tmp_path):
+    from survival import complete
+
+    alone = [text for text in run(*FILM, outputs=tmp_path) if not text.startswith("accelerator")]
+    complete([*alone, "accelerator=ddp", "accelerator.device=cpu", "accelerator.threads=1"])
+    (folder,) = {path.parent for path in tmp_path.rglob("run.json")}
+    names = sorted(path.name for path in (folder / "samples" / "film").iterdir())
+    assert names == ["codes.npy", *(f"epoch-000{n}.png" for n in range(3)), "film.gif"]
+
+
+@pytest.mark.full
+def test_a_film_in_mixed_precision(run, tmp_path):
+    record = partimento.train(run(*FILM, "accelerator.precision=bf16-mixed"))
+    assert record["status"] == "finished"
+    (folder,) = only_runs(tmp_path)
+    assert (folder / "samples" / "film" / "film.gif").exists()
