@@ -105,9 +105,12 @@ def test_the_way_between_the_codes_of_two_seeds(cli, run, tmp_path):
 
 def test_by_default_it_goes_below_the_run_folder(cli, gan):
     result = made_by(cli, f"run={gan}", "interpolate.between=[3,4]", "interpolate.steps=2")
-    folder = gan / "generated" / "spherical-3-4"
+    folder = gan / "generated" / "spherical-3-4-in-2"
     assert len(steps_in(folder)) == 2
-    assert "spherical-3-4" in result.out
+    assert "spherical-3-4-in-2" in result.out
+    codes = folder / "codes.npy"
+    made_by(cli, f"run={gan}", f"z={codes}")
+    assert len(steps_in(gan / "generated" / "samples-of-spherical-3-4-in-2")) == 2
 
 
 def test_samples_their_codes_and_the_way_between_two_of_them(cli, gan, tmp_path):

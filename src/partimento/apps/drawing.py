@@ -84,7 +84,8 @@ def draw(trained: Trained, resolved: Mapping[str, Any], strategy: Strategy) -> M
         condition=condition,
         generator=torch.Generator().manual_seed(seed),
     )
-    stem = f"samples-{seed}" if kind == "count" else f"samples-of-{Path(resolved['z']).stem}"
+    drawn = f"samples-{len(x)}-seed-{seed}"  # fewer would leave files of the others behind
+    stem = drawn if kind == "count" else f"samples-of-{_name_of(resolved['z'])}"
     return Made(x, codes, "sample", stem, f"{len(x)} samples")
 
 
@@ -112,9 +113,15 @@ def _between(
         ends = [codes[first], codes[last]]
     way = interpolate(ends[0], ends[1], steps, method)
     x = along(trained.model, way, strategy, condition=condition, seed=resolved["seed"])
-    source = "" if resolved["z"] is None else f"-of-{Path(resolved['z']).stem}"
+    source = "" if resolved["z"] is None else f"-of-{_name_of(resolved['z'])}"
     told = f"{'code' if resolved['z'] is None else 'row'} {first} to {last}, {method}"
-    return Made(x, way, "step", f"{method}-{first}-{last}{source}", told)
+    return Made(x, way, "step", f"{method}-{first}-{last}-in-{steps}{source}", told)
+
+
+def _name_of(path: str) -> str:
+    """Return what tells a file of codes from others: its folder, where it has the usual name."""
+    file = Path(path).resolve()
+    return file.parent.name if file.stem == "codes" else file.stem
 
 
 def codes_of(trained: Trained, path: str) -> Tensor:
