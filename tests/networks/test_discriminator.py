@@ -20,6 +20,16 @@ def test_shapes(minibatch) -> None:
     assert features.shape == (6, 5)
 
 
+@pytest.mark.parametrize(("normalisation", "over"), [("batch", 0), ("layer", 1)])
+def test_normalisation_is_over_the_batch_or_within_an_example(normalisation, over) -> None:
+    torch.manual_seed(0)
+    network = MLPDiscriminator((4, 3), hidden=(64,), normalisation=normalisation)
+    hidden = network.body[:2](X.flatten(1))
+    torch.testing.assert_close(hidden.mean(over), torch.zeros(hidden.shape[1 - over]))
+    spread = hidden.var(over, unbiased=False)
+    torch.testing.assert_close(spread, torch.ones_like(spread), atol=2e-3, rtol=0)
+
+
 def test_minibatch_discrimination_is_the_papers_sum() -> None:
     layer = MinibatchDiscrimination(4, kernels=2, size=3)
     features = X[:, :, 0]

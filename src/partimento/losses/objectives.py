@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -21,10 +22,14 @@ class AdversarialObjective(nn.Module, ABC):
         output: What the discriminator must give: a "score", or an autoencoder's "reconstruction"
             error.
         paired: Whether the generator's loss looks at the scores of real examples too.
+        positive: Whether both losses are above 0 whatever the scores, so that they compare.
+        LACKS: Options that other objectives have: why this one has them not.
     """
 
     output: ClassVar[Literal["score", "reconstruction"]] = "score"
     paired: ClassVar[bool] = False
+    positive: ClassVar[bool] = False
+    LACKS: ClassVar[Mapping[str, str]] = {}
 
     @abstractmethod
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
@@ -70,6 +75,8 @@ class Minimax(AdversarialObjective):
 class NonSaturating(Minimax):
     """The game with the generator's loss that does not saturate (Goodfellow et al. 2014, section 3)."""
 
+    positive = True
+
     def generator_loss(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
         return losses.non_saturating_generator(fake)
 
@@ -80,6 +87,8 @@ class LeastSquares(AdversarialObjective):
     Args:
         real_label: Target of real scores; below 1: one-sided label smoothing.
     """
+
+    positive = True
 
     def __init__(self, real_label: Label = 1.0) -> None:
         super().__init__()
@@ -95,6 +104,10 @@ class LeastSquares(AdversarialObjective):
 class Hinge(AdversarialObjective):
     """The hinge loss (Lim & Ye 2017; Miyato et al. 2018), meant for spectral normalisation."""
 
+    LACKS: ClassVar[Mapping[str, str]] = {
+        "real_label": "it compares scores with margins, so that there is no label to smooth"
+    }
+
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         return losses.hinge_discriminator(real, fake)
 
@@ -109,6 +122,10 @@ class Wasserstein(AdversarialObjective):
         clip: Largest magnitude of a discriminator's weight (0.01 in the paper); None where a
             gradient penalty keeps the discriminator smooth.
     """
+
+    LACKS: ClassVar[Mapping[str, str]] = {
+        "real_label": "its scores are no probabilities, so that there is no label to smooth"
+    }
 
     def __init__(self, clip: Annotated[float, Gt(0)] | None = 0.01) -> None:
         super().__init__()
@@ -134,6 +151,10 @@ class Relativistic(AdversarialObjective):
     """Pairs of a real and a fake score (Jolicoeur-Martineau 2018); with R1 and R2: R3GAN's."""
 
     paired = True
+    positive = True
+    LACKS: ClassVar[Mapping[str, str]] = {
+        "real_label": "it compares the two scores of a pair, so that there is no label to smooth"
+    }
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         return losses.relativistic_discriminator(real, fake)
@@ -153,6 +174,9 @@ class Began(AdversarialObjective):
 
     output = "reconstruction"
     paired = True
+    LACKS: ClassVar[Mapping[str, str]] = {
+        "real_label": "it compares reconstruction errors, so that there is no label to smooth"
+    }
     balance: Tensor
     convergence: Tensor
 

@@ -24,7 +24,7 @@ from partimento.models.relaxation import Relaxation
 from partimento.models.rules import check_players
 from partimento.models.schedules import Steps, check_turns, in_force
 from partimento.models.scoreboard import Player, Scoreboard
-from partimento.models.techniques import Game, Scored, Technique, packed
+from partimento.models.techniques import Game, Scored, Technique, packed, packed_each, packed_shape
 from partimento.networks import MLP, MLPDiscriminator
 from partimento.seeds import stream_seed
 
@@ -38,7 +38,7 @@ class Adversarial(Model):
     of real examples is the last minibatch that the discriminator saw.
 
     While one player is updated no parameter of the other moves. Buffers may: batch-norm statistics
-    of the generator in the discriminator's updates too, since fakes are made in training mode, and
+    of either network in the other's updates too, since both judge and make in training mode, and
     the vectors of spectral normalisation in the generator's.
 
     | tensor | shape                                  |
@@ -66,8 +66,7 @@ class Adversarial(Model):
             two time-scale rule (Heusel et al. 2017).
         latent: Size of a code.
         latent_kind: Distribution of codes.
-        pack: Examples of the same kind that the discriminator judges at once (PacGAN, Lin et al.
-            2018).
+        pack: Examples of one kind that are judged at once (PacGAN, Lin et al. 2018).
         ema: Decay per update of the generator's averaged weights; None keeps none.
     """
 
@@ -117,10 +116,10 @@ class Adversarial(Model):
         self.generator = generator((latent,), distribution.parameter_shape, shapes)
         self.ema_decay = ema
         self.generator_ema = None if ema is None else averaged_copy(self.generator)
-        *steps, channels = distribution.feature_shape
-        self.discriminator = discriminator((*steps, (channels or 1) * pack), shapes)
+        judged = {name: packed_shape(shape, pack) for name, shape in shapes.items()}
+        self.discriminator = discriminator(packed_shape(distribution.feature_shape, pack), judged)
         self.scoreboard = Scoreboard()
-        check_players(self.objective, self.discriminator, self.penalties)
+        check_players(self.objective, self.discriminator, self.penalties, pack)
         self.relaxation.check(self)
         for technique in self.techniques.values():
             technique.check(self)
@@ -166,7 +165,7 @@ class Adversarial(Model):
         with torch.no_grad():
             fake = self.fake(self.codes(len(real)), condition)
         x = self.distribution.features(real.x)
-        game = Game(self, self._shown(x), self._shown(fake), condition)
+        game = Game(self, self._shown(x), self._shown(fake), packed_each(condition, self.pack))
         loss = self.discriminator_loss(game)
         self._note("discriminator", loss, game.scored_real.scores, game.scored_fake.scores)
         if not self._frozen("discriminator", loss):
@@ -193,7 +192,8 @@ class Adversarial(Model):
         parameters = self.generator(codes, condition)
         fake = self.relaxation(self.distribution, parameters, self._position["updates"])
         x = self.distribution.features(real.x)
-        game = Game(self, self._shown(x), self._shown(fake), condition, codes, fake)
+        judged = packed_each(condition, self.pack)
+        game = Game(self, self._shown(x), self._shown(fake), judged, codes, fake)
         for technique in self.techniques.values():
             game = technique.foreseen(game)
         needed = game.scored_real.scores if self.objective.paired else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
 
@@ -36,7 +36,7 @@ class Game:
         model: The adversarial model.
         real: Real examples as the discriminator gets them.
         fake: The generator's examples as the discriminator gets them.
-        condition: Features of the conditions.
+        condition: Features of the conditions, as the discriminator gets them.
         codes: Codes of the fakes, in a generator's update.
         made: The generator's examples as it made them, in a generator's update.
         judge: What scores; by default the model's discriminator as it is.
@@ -206,11 +206,11 @@ class Freezing(Technique):
         self.share = share
 
     def check(self, model: Adversarial) -> None:
-        losses = type(model.objective).__name__
-        if losses not in ("NonSaturating", "LeastSquares"):
+        if not model.objective.positive:
             raise UserError(
                 "model.techniques.freezing compares the two players' losses, which must both be "
-                f"positive: use model/objective=non_saturating or least_squares, not {losses}."
+                "positive: use model/objective=non_saturating, least_squares or relativistic, not "
+                f"{type(model.objective).__name__}."
             )
         self._scoreboard = model.scoreboard
 
@@ -229,3 +229,14 @@ def packed(features: Tensor, pack: int) -> Tensor:
     whole = features[: len(features) // pack * pack]
     groups = whole.unflatten(0, (-1, pack)).movedim(1, -2)
     return groups.flatten(-2)
+
+
+def packed_each(condition: Mapping[str, Tensor], pack: int) -> dict[str, Tensor]:
+    """Join the conditions of the examples that are judged together, as `packed` joins these."""
+    return {name: packed(features, pack) for name, features in condition.items()}
+
+
+def packed_shape(shape: Sequence[int | None], pack: int) -> tuple[int | None, ...]:
+    """Return the shape of `pack` joined examples, given that of one; both without the batch axis."""
+    *rest, channels = shape
+    return (*rest, (channels or 1) * pack)

@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm as with_spectral_norm
 
-from partimento.networks.mlp import ACTIVATIONS, MLP, Activation
+from partimento.networks.mlp import ACTIVATIONS, MLP, NORMALISATIONS, Activation, Normalisation
 
 
 class MinibatchDiscrimination(nn.Module):
@@ -66,7 +66,8 @@ class MLPDiscriminator(nn.Module):
         dropout: Probability with which a hidden unit is dropped.
         spectral_norm: Whether each layer's weights are divided by their largest singular value
             (Miyato et al. 2018).
-        layer_norm: Whether hidden layers are normalised, as goes with a gradient penalty.
+        normalisation: Of each hidden layer, before the non-linearity; with a gradient penalty not
+            over the batch.
         minibatch: What the score knows of the whole batch.
     """
 
@@ -81,7 +82,7 @@ class MLPDiscriminator(nn.Module):
         activation: Activation = "leaky_relu",
         dropout: Annotated[float, Ge(0), Lt(1)] = 0.0,
         spectral_norm: bool = False,
-        layer_norm: bool = False,
+        normalisation: Normalisation = "none",
         minibatch: Literal["none", "discrimination", "standard_deviation"] = "none",
     ) -> None:
         super().__init__()
@@ -96,7 +97,7 @@ class MLPDiscriminator(nn.Module):
         layers: list[nn.Module] = []
         for units in hidden:
             layers.append(linear(width, units))
-            layers += [nn.LayerNorm(units)] if layer_norm else []
+            layers += [] if normalisation == "none" else [NORMALISATIONS[normalisation](units)]
             layers.append(ACTIVATIONS[activation]())
             layers += [nn.Dropout(dropout)] if dropout else []
             width = units
@@ -136,9 +137,17 @@ class AutoencoderDiscriminator(nn.Module):
         hidden: Widths of the encoder's hidden layers; the decoder has them in reverse.
         code: Size of the code.
         activation: Non-linearity after each hidden layer.
+
+    Attributes:
+        LACKS: Options that other discriminators have: why this one has them not.
     """
 
     output: ClassVar[Literal["score", "reconstruction"]] = "reconstruction"
+    LACKS: ClassVar[Mapping[str, str]] = {
+        "spectral_norm": "it bounds the slope of a score, and an autoencoder gives an error",
+        "normalisation": "an example's error must be its own and keep its size, which k_t balances",
+        "minibatch": "an autoencoder judges an example by its own reconstruction, not by the batch",
+    }
 
     def __init__(
         self,
