@@ -40,7 +40,7 @@ UNKNOWN_NAMES = [
     (
         "diagnostics.samples.every=3",
         "There is no config key 'diagnostics.samples.every' with the chosen option of the config "
-        "group 'diagnostics': another option has it.",
+        "group 'diagnostics': samples has it.",
     ),
 ]
 

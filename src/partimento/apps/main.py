@@ -10,7 +10,7 @@ COMMANDS = {
     "generate": "make music with a trained model",
     "evaluate": "print a trained model's table of metrics beside baselines",
     "inspect": "show what a dataset holds in a representation",
-    "matrix": "show which datasets, representations and models go together",
+    "matrix": "show what goes together: datasets and models, or objectives and techniques",
 }
 # Not named after the command: Python's own `inspect` must be found from that folder.
 MODULES = {"inspect": "inspection"}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from partimento.config import conf_dir
 from partimento.errors import UserError, did_you_mean
@@ -59,7 +61,7 @@ def sentence_of(error: BaseException, arguments: list[str], config_name: str) ->
     if library is not None:
         return library
     if cause_of(error, (HydraException, OmegaConfBaseException)) is not None:
-        return _composition_sentence(str(error), config_name)
+        return _composition_sentence(str(error), arguments, config_name)
     os_error = cause_of(error, OSError)
     if isinstance(os_error, OSError) and os_error.filename and os_error.strerror:
         return f"{os_error.filename}: {os_error.strerror.lower()}; choose another place."
@@ -87,14 +89,14 @@ def _path_of(frame: FrameType) -> str:
     return Path(frame.f_code.co_filename).as_posix()
 
 
-def _composition_sentence(message: str, config_name: str) -> str:
+def _composition_sentence(message: str, arguments: list[str], config_name: str) -> str:
     missing = re.search(r"(?:Could not find|In '.*?': Could not find) '([^']+)'", message)
     if missing:
         return _missing_option(missing.group(1), message)
     unknown = re.search(r"Could not override '([^']+)'", message)
     if unknown:
         key = unknown.group(1)
-        return _unknown_key(key, known_keys(config_name))
+        return _unknown_key(key, arguments, config_name)
     taken = re.search(r"An item is already at '([^']+)'", message)
     if taken:
         key = taken.group(1)
@@ -107,16 +109,40 @@ def _composition_sentence(message: str, config_name: str) -> str:
     return f"The config cannot be composed: {first}."
 
 
-def _unknown_key(key: str, known: list[str]) -> str:
+def _unknown_key(key: str, arguments: list[str], config_name: str) -> str:
     """The sentence for an override of a key that the composed config does not have."""
+    known = known_keys(config_name)
     if key not in known:
         return f"There is no config key '{key}'.{did_you_mean(key, known)}"
     parents = [name for name in groups() if key.startswith(name.replace("/", ".") + ".")]
     group = max(parents, key=len, default="")
+    chosen = [text.partition("=")[2] for text in arguments if text.startswith(f"{group}=")]
+    reason = _reason(group, chosen[-1], key) if chosen else None
+    if reason is not None:
+        return f"{group}={chosen[-1]} has no key '{key.rpartition('.')[2]}': {reason}."
+    others = [option for option in option_names(group) if key in _keys_of_option(group, option)]
+    has_it = f"{' and '.join(others)} {'has' if len(others) == 1 else 'have'} it"
     return (
         f"There is no config key '{key}' with the chosen option of the config group '{group}': "
-        "another option has it."
+        f"{has_it if 0 < len(others) < 4 else 'another option has it'}."
     )
+
+
+def _reason(group: str, option: str, key: str) -> str | None:
+    """Return why an option has not a key that others of its group have, where its class says so."""
+    from partimento.config import resolve_target
+
+    path = conf_dir() / group / f"{option}.yaml"
+    if not path.is_file():
+        return None
+    *parents, name = key.split(".")
+    node = _content(path)
+    for part in parents[len(_package_of(path, conf_dir()).split(".")) :]:
+        node = node.get(part, {})
+    lacks: dict[str, str] = {}
+    if "_target_" in node:
+        lacks = getattr(resolve_target(group, node["_target_"]), "LACKS", lacks)
+    return lacks.get(name)
 
 
 def _no_option(arguments: list[str]) -> str:
@@ -154,14 +180,26 @@ def option_names(group: str) -> list[str]:
 
 def known_keys(config_name: str) -> list[str]:
     """Return the names of all keys that the shipped config files and groups define."""
-    import yaml
-
     root = conf_dir()
     names = set(groups())
     for path in [root / f"{config_name}.yaml", *root.rglob("*/*.yaml")]:
         package = _package_of(path, root)
-        names.update(_keys(yaml.safe_load(path.read_text()) or {}, package))
+        names.update(_keys(_content(path), package))
     return sorted(names)
+
+
+@functools.cache
+def _content(path: Path) -> dict[str, Any]:
+    """Return what a shipped config file says, before any composition."""
+    import yaml
+
+    return yaml.safe_load(path.read_text()) or {}
+
+
+def _keys_of_option(group: str, option: str) -> list[str]:
+    """Return the full names of the keys that an option of a shipped group defines."""
+    path = conf_dir() / group / f"{option}.yaml"
+    return _keys(_content(path), _package_of(path, conf_dir()))
 
 
 def _package_of(path: Path, root: Path) -> str:

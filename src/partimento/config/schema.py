@@ -172,6 +172,7 @@ class InspectConfig:
 class MatrixConfig:
     """The primary config of `matrix`."""
 
+    table: Literal["products", "objectives"]
     output: str | None
     trusted_packages: list[str]
 
