@@ -93,7 +93,9 @@ def test_it_changes_the_gradient_of_whom_it_means(name: str) -> None:
             assert not changed[0]
 
 
-@pytest.mark.parametrize("networks", [{"spectral_norm": True}, {"layer_norm": True}])
+@pytest.mark.parametrize(
+    "networks", [{"spectral_norm": True}, {"normalisation": "layer"}, {"normalisation": "batch"}]
+)
 def test_a_normalised_discriminator_gives_other_gradients(networks: dict[str, object]) -> None:
     assert not torch.allclose(gradients(model_of())[1], gradients(model_of(networks))[1])
 
