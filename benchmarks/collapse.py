@@ -1,0 +1,320 @@
+"""Collapse as the course argues it: G against a frozen D, arrows, and the ratio of updates.
+
+Three parts, each on the shipped experiments `ring`, `grid`, `gan_modes` (synthetic chorales with
+24 modes), with the overrides written below and nothing tuned on what is reported.
+
+The rule, set before the run:
+
+(a) frozen. One discriminator update per iteration until iteration 500, none until 1300, then five
+    until 1500 (three of chorales, until 1400). "Taught" is the same on the ring with five updates
+    before the freeze instead of one. Seeds 10, 11, 12, of chorales, grid and taught 10, 11. Shown
+    in a seed: at 1300 z explains at most a twentieth of the data's variance (a point collapse), and
+    the mean score of samples has come at least nine tenths of the way from that at 500 to the score
+    of x* = argmax D. x* is sought in the square of 20 times the data's reach; on chorales by hill
+    climbing over cells. Back: at the end z explains ten times what it did at 1300.
+(b) arrows. The ring after 600 iterations of `ring`, and after 600 updates of `imle_ring`. Seeds 10,
+    11, 12; 200 samples. Shown: of the samples with a score below 0, minus the gradient of G's loss
+    has a median cosine of at least 0.9 with the direction to the nearest point of D's boundary;
+    IMLE's arrows aim at all 8 modes in each seed, and the GAN's at fewer on the mean.
+(c) ratio. Updates of D : G of 1:5, 1:2, 1:1, 2:1, 5:1 on the ring, 1:5, 1:1, 5:1 on the grid; 3,000
+    updates of both players together, rates of 5e-4 for both, seeds 10, 11, 12, 2,500 samples. Modes
+    five and four times as wide as the literature's (sigma 0.05 and 0.2), so that so few updates hit
+    them. Fidelity: share of high quality. Diversity: exp of the entropy of nearest modes / modes.
+    The plane's two ends as the slide has them: G ahead (1:5) is more faithful and less diverse
+    than D ahead (5:1). Each half is said to appear when it holds in every seed, to be reversed when
+    its opposite does, and otherwise to be undecided. The same is read after 500 updates of G.
+
+The schedule was chosen on seeds 0, 1 and 7, which are not reported.
+
+Run it again after an interruption: finished cells are kept under outputs/studies/collapse.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import torch
+from collapse_pages import document, draw
+from measure import write
+
+from partimento.apps.composition import compose_request
+from partimento.atomic import write_atomically
+from partimento.building import build
+from partimento.data.module import MusicDataModule
+from partimento.metrics.latent_dependence import latent_dependence
+from partimento.metrics.oracles import judge, mode_counts, modes_covered
+from partimento.runs.arithmetic import cpu_arithmetic
+from partimento.studies.collapse import (
+    aimed_modes,
+    boundary,
+    climbed,
+    codes_of,
+    cosines,
+    game_arrows,
+    highest_point,
+    lattice,
+    matched_arrows,
+    nearest_rows,
+    scores_of,
+    train_to,
+)
+
+WORK = Path(__file__).parents[1] / "outputs" / "studies" / "collapse"
+SEEDS = (10, 11, 12)
+FREEZE, THAW = 500, 1300
+BUDGET, EQUAL_G = 3000, 500
+RATIOS = {"ring": ("1:5", "1:2", "1:1", "2:1", "5:1"), "grid": ("1:5", "1:1", "5:1")}
+SIGMA = {"ring": 0.05, "grid": 0.2}
+REACH = {"ring": 1.0, "grid": 4.0}
+COMMON = ("accelerator=cpu", "logger=none", "diagnostics=none", "paths.cache=null")
+FROZEN = {  # D's updates before and after the window, the last iteration, the seeds
+    "ring": (1, 5, 1500, SEEDS),
+    "taught": (5, 5, 1500, SEEDS[:2]),
+    "grid": (1, 5, 1500, SEEDS[:2]),
+    "gan_modes": (1, 3, 1400, SEEDS[:2]),
+}
+
+
+class Bench:
+    """An experiment built for one seed, with its training examples and what is known of its law."""
+
+    def __init__(self, *overrides: str, seed: int) -> None:
+        request = compose_request([*COMMON, *overrides, f"seed={seed}"], "train")
+        parts = build(request.resolved)
+        self.model: Any = parts.model
+        self.batch_size = request.resolved["trainer"]["batch_size"]
+        data = MusicDataModule(
+            parts.dataset, parts.representation, batch_size=self.batch_size, seed=seed
+        )
+        self.examples, self.valid = data.examples("train"), data.examples("valid")[slice(0, 2500)]
+        self.decode = parts.representation.decode
+        self.oracle: Any = parts.dataset.oracle
+        self.points = parts.representation.content == "points"
+
+    def sample(self, count: int) -> torch.Tensor:
+        """Draw samples from a stream of their own."""
+        return self.model.sample(count, generator=torch.Generator().manual_seed(1))
+
+    def judged(self, x: torch.Tensor) -> dict[str, float]:
+        """Return the oracle's word, the effective share of modes, and the dependence on the code."""
+        shown = x.numpy() if self.points else [self.decode(example) for example in x.numpy()]
+        labels = self.oracle.assign(shown)
+        counts = mode_counts(labels, self.oracle.modes, good_only=False)
+        share = counts[counts > 0] / counts.sum()
+        features = self.model.distribution.features
+        depends = latent_dependence(features(x).unsqueeze(1), features(self.valid.x))
+        said = judge(self.oracle, shown)
+        return {
+            "modes": said["modes"],
+            "high_quality": said["high_quality"],
+            "diversity": float(np.exp(-(share * np.log(share)).sum())) / self.oracle.modes,
+            "modes_any_quality": float(modes_covered(counts)),
+            "latent_spread": float(depends["latent_spread"]),
+        }
+
+    def train(self, marks: list[int], look: Callable[[int], None], counter: str) -> None:
+        train_to(
+            self.model, self.examples, marks, look, batch_size=self.batch_size, counter=counter
+        )
+
+
+# -- (a) the frozen discriminator -----------------------------------------------------------------
+
+
+def frozen(case: str, seed: int) -> dict[str, Any]:
+    """Train, freeze D, thaw it; return a curve, x* and what pictures are made of."""
+    before, after, end, _ = FROZEN[case]
+    steps = f"model.discriminator_steps={{0: {before}, {FREEZE}: 0, {THAW}: {after}}}"
+    experiment = "ring" if case == "taught" else case
+    bench = Bench(f"experiment={experiment}", steps, seed=seed)
+    count = 2500 if bench.points else 400
+    rows: list[dict[str, Any]] = []
+    cell: dict[str, Any] = {"curve": rows, "picture": {}}
+
+    def look(mark: int) -> None:
+        x = bench.sample(count)
+        with torch.no_grad():
+            score = bench.model.judge(bench.model.distribution.features(x), {}).scores
+        unique = len(x.flatten(1).unique(dim=0))
+        rows.append(
+            {"iteration": mark, "score": float(score.mean()), "unique": unique, **bench.judged(x)}
+        )
+        if mark == FREEZE:
+            cell["highest"] = _highest(bench, experiment)
+        if mark == THAW and not bench.points:  # the climb begins at samples too: D is the same
+            best = climbed(bench.model, x[:8])[1].max()
+            cell["highest"]["score"] = max(cell["highest"]["score"], float(best))
+        if mark in (FREEZE, THAW, end):
+            cell["picture"][str(mark)] = _snapshot(bench, x, cell, experiment)
+
+    marks = sorted({*range(0, FREEZE, 100), *range(FREEZE, end + 1, 100), FREEZE + 25, FREEZE + 50})
+    bench.train(marks, look, "iterations")
+    if bench.points:
+        samples = np.array(cell["picture"][str(THAW)]["samples"])
+        away = np.linalg.norm(samples - np.array(cell["highest"]["point"]), axis=1)
+        cell["highest"]["median_distance_of_samples"] = float(np.median(away))
+    return cell
+
+
+def _highest(bench: Bench, experiment: str) -> dict[str, Any]:
+    """Return x* of the discriminator as it stands, and its score."""
+    if not bench.points:
+        starts = torch.cat([bench.valid.x[:8], bench.sample(8)])
+        return {"score": float(climbed(bench.model, starts)[1].max())}
+    point, inside = highest_point(partial(scores_of, bench.model), 20 * REACH[experiment])
+    score = float(scores_of(bench.model, point[None])[0])
+    return {"point": point.tolist(), "inside": inside, "score": score}
+
+
+def _snapshot(
+    bench: Bench, x: torch.Tensor, cell: dict[str, Any], experiment: str
+) -> dict[str, Any]:
+    """Return samples, and the surface around them, as plain numbers."""
+    if not bench.points:
+        return {"music": x[:4].tolist()}
+    far = np.abs(np.array(cell["highest"]["point"])).max()
+    half = max(1.6 * REACH[experiment], 1.15 * far)
+    surface = scores_of(bench.model, lattice(half, 61)).reshape(61, 61)
+    return {
+        "half": half,
+        "samples": x[:500].flatten(1).numpy().round(4).tolist(),
+        "surface": surface.round(4).tolist(),
+    }
+
+
+# -- (b) arrows -----------------------------------------------------------------------------------
+
+
+def arrows(seed: int) -> dict[str, Any]:
+    """Return where real gradients move samples of a GAN and of IMLE, and how one may sum it up."""
+    game, implicit = (Bench(f"experiment={e}", seed=seed) for e in ("ring", "imle_ring"))
+    game.train([600], lambda _: None, "iterations")
+    implicit.train([600], lambda _: None, "updates")
+    half, centres = 1.8, game.oracle.centres
+    score = partial(scores_of, game.model)
+    free = game_arrows(game.model, codes_of(game.model, 200, 1))
+    value = score(free.points)
+    edge = boundary(score, half)
+    inside = (value < 0) & (np.abs(free.points) < half).all(axis=1)
+    aims = nearest_rows(free.points[inside], edge) - free.points[inside]
+    real = implicit.examples[slice(0, 200)]
+    stream = torch.Generator().manual_seed(1)
+    bound = matched_arrows(implicit.model, real, stream)
+    wanted = real.x.flatten(1).numpy() - bound.points
+    cosine = cosines(free.steps[inside], aims)
+    return {
+        "gan": {
+            "below_boundary": int(inside.sum()),
+            "median_cosine_to_boundary": float(np.median(cosine)) if inside.any() else None,
+            "modes_aimed_at": aimed_modes(free, centres),
+            **game.judged(game.sample(2500)),
+        },
+        "imle": {
+            "median_cosine_to_real_point": float(np.median(cosines(bound.steps, wanted))),
+            "modes_aimed_at": aimed_modes(bound, centres),
+            **implicit.judged(implicit.sample(2500)),
+        },
+        "picture": {
+            "half": half,
+            "surface": score(lattice(half, 81)).reshape(81, 81).round(4).tolist(),
+            "gan": [free.points.round(4).tolist(), free.steps.round(6).tolist()],
+            "imle": [bound.points.round(4).tolist(), bound.steps.round(6).tolist()],
+            "real": real.x.flatten(1).numpy().round(4).tolist(),
+        },
+    }
+
+
+# -- (c) the ratio of updates ---------------------------------------------------------------------
+
+
+def ratio(dataset: str, name: str, seed: int) -> dict[str, Any]:
+    """Return fidelity and diversity at equal work, and after equal updates of the generator."""
+    d, g = map(int, name.split(":"))
+    bench = Bench(
+        f"experiment={dataset}",
+        f"dataset.sigma={SIGMA[dataset]}",
+        f"model.discriminator_steps={d}",
+        f"model.generator_steps={g}",
+        "model.generator_optimizer.lr=5e-4",
+        "model.discriminator_optimizer.lr=5e-4",
+        seed=seed,
+    )
+    marks = {"equal_generator": EQUAL_G // g, "equal_work": BUDGET // (d + g)}
+    found: dict[int, dict[str, float]] = {}
+
+    def look(mark: int) -> None:
+        counters = bench.model.counters
+        updates = {n: float(counters[n]) for n in ("updates", "discriminator_updates")}
+        found[mark] = {**updates, **bench.judged(bench.sample(2500))}
+
+    bench.train(sorted(set(marks.values())), look, "iterations")
+    return {name: found[mark] for name, mark in marks.items()}
+
+
+# -- the run --------------------------------------------------------------------------------------
+
+
+def cells() -> dict[str, Callable[[], dict[str, Any]]]:
+    """Return what is to be computed, by name."""
+    todo: dict[str, Callable[[], dict[str, Any]]] = {}
+    for case, (*_, seeds) in FROZEN.items():
+        todo |= {f"frozen-{case}-{seed}": partial(frozen, case, seed) for seed in seeds}
+    todo |= {f"arrows-{seed}": partial(arrows, seed) for seed in SEEDS}
+    for dataset, names in RATIOS.items():
+        for seed, name in itertools.product(SEEDS, names):
+            key = f"ratio-{dataset}-{name.replace(':', 'to')}-{seed}"
+            todo[key] = partial(ratio, dataset, name, seed)
+    return todo
+
+
+def computed(chosen: str = "") -> dict[str, Any]:
+    """Compute the cells that are not there yet; return all of them."""
+    todo = {name: cell for name, cell in cells().items() if name.startswith(chosen)}
+    missing = [name for name in todo if not (WORK / f"{name}.json").exists()]
+    start = time.monotonic()
+    for index, name in enumerate(missing):
+        begin = time.monotonic()
+        with cpu_arithmetic(1):
+            result = {**todo[name](), "seconds": 0.0}
+        result["seconds"] = round(time.monotonic() - begin, 1)
+        write_atomically(WORK / f"{name}.json", json.dumps(result))
+        left = (time.monotonic() - start) / (index + 1) * (len(missing) - index - 1)
+        print(f"{name}: {result['seconds']} s, about {left:.0f} s to go", flush=True)
+    return {name: json.loads((WORK / f"{name}.json").read_text()) for name in todo}
+
+
+def main() -> int:
+    """Compute, draw, write benchmarks/results/collapse.json and the tables of docs/collapse.md."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", help="compute the cells that begin so, and no more")
+    parser.add_argument("--document", action="store_true", help="only write the tables again")
+    arguments = parser.parse_args()
+    if arguments.document:
+        document()
+        return 0
+    found = computed(arguments.only)
+    if not arguments.only:
+        draw(found, (FREEZE, THAW))
+        figures = {
+            name: {key: value for key, value in cell.items() if key != "picture"}
+            for name, cell in sorted(found.items())
+        }
+        write("collapse", figures)
+        document()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
