@@ -1,6 +1,6 @@
 """Collapse as the course argues it: G against a frozen D, arrows, and the ratio of updates.
 
-Three parts, each on the shipped experiments `ring`, `grid`, `gan_modes` (synthetic chorales with
+Three parts, each on the shipped experiments `ring`, `grid`, `modes` (synthetic chorales with
 24 modes), with the overrides written below and nothing tuned on what is reported.
 
 The rule, set before the run:
@@ -12,7 +12,7 @@ The rule, set before the run:
     the mean score of samples has come at least nine tenths of the way from that at 500 to the score
     of x* = argmax D. x* is sought in the square of 20 times the data's reach; on chorales by hill
     climbing over cells. Back: at the end z explains ten times what it did at 1300.
-(b) arrows. The ring after 600 iterations of `ring`, and after 600 updates of `imle_ring`. Seeds 10,
+(b) arrows. The ring after 600 iterations of `ring`, and after 600 updates of `ring_imle`. Seeds 10,
     11, 12; 200 samples. Shown: of the samples with a score below 0, minus the gradient of G's loss
     has a median cosine of at least 0.9 with the direction to the nearest point of D's boundary;
     IMLE's arrows aim at all 8 modes in each seed, and the GAN's at fewer on the mean.
@@ -83,7 +83,7 @@ FROZEN = {  # D's updates before and after the window, the last iteration, the s
     "ring": (1, 5, 1500, SEEDS),
     "taught": (5, 5, 1500, SEEDS[:2]),
     "grid": (1, 5, 1500, SEEDS[:2]),
-    "gan_modes": (1, 3, 1400, SEEDS[:2]),
+    "modes": (1, 3, 1400, SEEDS[:2]),
 }
 
 
@@ -199,7 +199,7 @@ def _snapshot(
 
 def arrows(seed: int) -> dict[str, Any]:
     """Return where real gradients move samples of a GAN and of IMLE, and how one may sum it up."""
-    game, implicit = (Bench(f"experiment={e}", seed=seed) for e in ("ring", "imle_ring"))
+    game, implicit = (Bench(f"experiment={e}", seed=seed) for e in ("ring", "ring_imle"))
     game.train([600], lambda _: None, "iterations")
     implicit.train([600], lambda _: None, "updates")
     half, centres = 1.8, game.oracle.centres

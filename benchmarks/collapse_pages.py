@@ -21,7 +21,7 @@ FIRST_SEED = 10
 CASES = {
     "ring": "ring",
     "grid": "grid",
-    "gan_modes": "chorales",
+    "modes": "chorales",
     "taught": "ring, taught D (k=5)",
 }
 
@@ -35,7 +35,7 @@ def draw(found: Mapping[str, Any], window: tuple[int, int]) -> None:
     curves = {}
     for case, title in CASES.items():
         seeds = seeds_of(found, f"frozen-{case}")
-        if case != "gan_modes":
+        if case != "modes":
             shown = next((cell for cell in seeds if cell["highest"]["inside"]), seeds[0])
             draw_scenes(_frozen_scenes(shown, case), folder / f"frozen-{case}.png")
         curves[title] = (
@@ -43,7 +43,7 @@ def draw(found: Mapping[str, Any], window: tuple[int, int]) -> None:
             [[row["latent_spread"] for row in cell["curve"]] for cell in seeds],
         )
     draw_dependence(curves, window, folder / "dependence.png")
-    _draw_music(seeds_of(found, "frozen-gan_modes")[0], folder)
+    _draw_music(seeds_of(found, "frozen-modes")[0], folder)
     draw_scenes(_arrow_scenes(seeds_of(found, "arrows")[0]), folder / "arrows.png")
     draw_plane(_planes(found, "equal_work"), GaussianMixture.ceiling, folder / "plane.png")
 
@@ -94,7 +94,7 @@ def _draw_music(cell: Mapping[str, Any], folder: Path) -> None:
     from partimento.building import build
     from partimento.reports.pianoroll import draw_sheet
 
-    request = compose_request(["experiment=gan_modes", "accelerator=cpu"], "train")
+    request = compose_request(["experiment=modes", "accelerator=cpu"], "train")
     parts = build(request.resolved)
     shots = list(cell["picture"].items())[:2]
     pieces = [
