@@ -130,10 +130,10 @@ def seeds_of(figures: Mapping[str, Any], name: str) -> list[Any]:
 
 def ratios_of(figures: Mapping[str, Any]) -> dict[str, list[str]]:
     """Return the ratios of each dataset, from few updates of D to many."""
-    found: dict[str, set[str]] = {"ring": set(), "grid": set()}
+    found: dict[str, set[str]] = {}
     for key in figures:
         if match := re.fullmatch(r"ratio-(\w+)-(\d+)to(\d+)-\d+", key):
-            found[match[1]].add(f"{match[2]}:{match[3]}")
+            found.setdefault(match[1], set()).add(f"{match[2]}:{match[3]}")
     return {name: sorted(got, key=_quotient) for name, got in found.items()}
 
 
