@@ -16,15 +16,17 @@ The rule, set before the run:
     11, 12; 200 samples. Shown: of the samples with a score below 0, minus the gradient of G's loss
     has a median cosine of at least 0.9 with the direction to the nearest point of D's boundary;
     IMLE's arrows aim at all 8 modes in each seed, and the GAN's at fewer on the mean.
-(c) ratio. Updates of D : G of 1:5, 1:2, 1:1, 2:1, 5:1 on the ring; 3,000 updates of both players
+(c) ratio. Updates of D : G of 1:5, 1:2, 1:1, 2:1, 5:1 on the ring; 2,000 updates of both players
     together, rates of 5e-4 for both, seeds 10, 11, 12, 2,500 samples. Modes five times as wide as
     the literature's (sigma 0.05), so that so few updates hit them. Fidelity: share of high quality.
     Diversity: exp of the entropy of the samples' nearest modes / modes.
     The plane's two ends as the slide has them: G ahead (1:5) is more faithful and less diverse
     than D ahead (5:1). Each half is said to appear when it holds in every seed, to be reversed when
-    its opposite does, and otherwise to be undecided. The same is read after 500 updates of G.
+    its opposite does, and otherwise to be undecided. The same is read after 300 updates of G.
 
-The schedule was chosen on seeds 0, 1 and 7, which are not reported.
+The schedule was chosen on seeds 0, 1 and 7, which are not reported. After the first four cells of
+(a) had been seen, in which D's maximum lay beyond the square, the top of the hill that the samples
+stand on was added to what is reported; the rule was left as it is.
 
 Run it again after an interruption: finished cells are kept under outputs/studies/collapse.
 """
@@ -32,7 +34,6 @@ Run it again after an interruption: finished cells are kept under outputs/studie
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import os
 import sys
@@ -55,6 +56,7 @@ from partimento.runs.arithmetic import cpu_arithmetic
 from partimento.studies.collapse import (
     aimed_modes,
     boundary,
+    climb,
     climbed,
     codes_of,
     cosines,
@@ -69,7 +71,7 @@ from partimento.studies.collapse import (
 WORK = Path(__file__).parents[1] / "outputs" / "studies" / "collapse"
 SEEDS = (10, 11, 12)
 FREEZE, THAW = 500, 1300
-BUDGET, EQUAL_G = 3000, 500
+BUDGET, EQUAL_G = 2000, 300
 RATIOS = {"ring": ("1:5", "1:2", "1:1", "2:1", "5:1")}
 SIGMA = {"ring": 0.05}
 REACH = {"ring": 1.0, "grid": 4.0}
@@ -104,18 +106,16 @@ def frozen(case: str, seed: int) -> dict[str, Any]:
         )
         if mark == FREEZE:
             cell["highest"] = _highest(bench, experiment)
-        if mark == THAW and not bench.points:  # the climb begins at samples too: D is the same
+        if mark == THAW and bench.points:
+            cell["hill"] = _hill(bench, x, experiment)
+        elif mark == THAW:  # the climb begins at samples too: D is the same
             best = climbed(bench.model, x[:8])[1].max()
             cell["highest"]["score"] = max(cell["highest"]["score"], float(best))
         if mark in (FREEZE, THAW, end):
-            cell["picture"][str(mark)] = _snapshot(bench, x, cell, experiment)
+            cell["picture"][str(mark)] = _snapshot(bench, x, experiment)
 
     marks = sorted({*range(0, FREEZE, 100), *range(FREEZE, end + 1, 100), FREEZE + 25, FREEZE + 50})
     bench.train(marks, look, "iterations")
-    if bench.points:
-        samples = np.array(cell["picture"][str(THAW)]["samples"])
-        away = np.linalg.norm(samples - np.array(cell["highest"]["point"]), axis=1)
-        cell["highest"]["median_distance_of_samples"] = float(np.median(away))
     return cell
 
 
@@ -129,18 +129,30 @@ def _highest(bench: Bench, experiment: str) -> dict[str, Any]:
     return {"point": point.tolist(), "inside": inside, "score": score}
 
 
-def _snapshot(
-    bench: Bench, x: torch.Tensor, cell: dict[str, Any], experiment: str
-) -> dict[str, Any]:
-    """Return samples, and the surface around them, as plain numbers."""
+def _hill(bench: Bench, x: torch.Tensor, experiment: str) -> dict[str, Any]:
+    """Return the top of the hill that most samples stand on, and how far they are from it."""
+    points, reach = x.flatten(1).numpy(), REACH[experiment]
+    score = partial(scores_of, bench.model)
+    top, inside = climb(score, np.median(points, axis=0), 20 * reach, width=0.1 * reach)
+    away = np.linalg.norm(points - top, axis=1)
+    return {
+        "point": top.tolist(),
+        "inside": inside,
+        "score": float(score(top[None])[0]),
+        "median_distance_of_samples": float(np.median(away)),
+    }
+
+
+def _snapshot(bench: Bench, x: torch.Tensor, experiment: str) -> dict[str, Any]:
+    """Return samples, and the surface around them and the modes, as plain numbers."""
     if not bench.points:
         return {"music": x[:4].tolist()}
-    far = np.abs(np.array(cell["highest"]["point"])).max()
-    half = max(1.6 * REACH[experiment], 1.15 * far)
+    points, reach = x[:500].flatten(1).numpy(), REACH[experiment]
+    half = float(np.clip(1.2 * np.quantile(np.abs(points), 0.98), 1.6 * reach, 20 * reach))
     surface = scores_of(bench.model, lattice(half, 61)).reshape(61, 61)
     return {
         "half": half,
-        "samples": x[:500].flatten(1).numpy().round(4).tolist(),
+        "samples": points.round(4).tolist(),
         "surface": surface.round(4).tolist(),
     }
 
@@ -220,13 +232,15 @@ def ratio(dataset: str, name: str, seed: int) -> dict[str, Any]:
 def cells() -> dict[str, Callable[[], dict[str, Any]]]:
     """Return what is to be computed, by name."""
     todo: dict[str, Callable[[], dict[str, Any]]] = {}
-    for case, (*_, seeds) in FROZEN.items():
-        todo |= {f"frozen-{case}-{seed}": partial(frozen, case, seed) for seed in seeds}
-    todo |= {f"arrows-{seed}": partial(arrows, seed) for seed in SEEDS}
-    for dataset, names in RATIOS.items():
-        for seed, name in itertools.product(SEEDS, names):
-            key = f"ratio-{dataset}-{name.replace(':', 'to')}-{seed}"
-            todo[key] = partial(ratio, dataset, name, seed)
+    for seed in SEEDS:  # so that a run that is broken off has something of each part
+        for case, (*_, seeds) in FROZEN.items():
+            if seed in seeds:
+                todo[f"frozen-{case}-{seed}"] = partial(frozen, case, seed)
+        todo[f"arrows-{seed}"] = partial(arrows, seed)
+        for dataset, names in RATIOS.items():
+            for name in names:
+                key = f"ratio-{dataset}-{name.replace(':', 'to')}-{seed}"
+                todo[key] = partial(ratio, dataset, name, seed)
     return todo
 
 

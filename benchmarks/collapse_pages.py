@@ -36,7 +36,7 @@ def draw(found: Mapping[str, Any], window: tuple[int, int]) -> None:
     for case, title in CASES.items():
         seeds = seeds_of(found, f"frozen-{case}")
         if case != "modes":
-            shown = next((cell for cell in seeds if cell["highest"]["inside"]), seeds[0])
+            shown = next((cell for cell in seeds if cell["hill"]["inside"]), seeds[0])
             draw_scenes(_frozen_scenes(shown, case), folder / f"frozen-{case}.png")
         curves[title] = (
             [row["iteration"] for row in seeds[0]["curve"]],
@@ -49,7 +49,7 @@ def draw(found: Mapping[str, Any], window: tuple[int, int]) -> None:
 
 
 def _frozen_scenes(cell: Mapping[str, Any], case: str) -> list[Scene]:
-    best, scenes = cell["highest"], []
+    best, scenes = cell["hill"], []
     titles = ("D is frozen", "G trained on", "D trained again")
     for (mark, shot), title in zip(cell["picture"].items(), titles, strict=True):
         depends = next(r["latent_spread"] for r in cell["curve"] if r["iteration"] == int(mark))
@@ -187,21 +187,26 @@ def frozen_table(figures: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def highest_table(figures: Mapping[str, Any]) -> str:
-    """Return where x* lies, and how near the samples came to it."""
+def hills_table(figures: Mapping[str, Any]) -> str:
+    """Return where D is highest, which hill the samples stand on, and how near to its top."""
     lines = [
-        "| case | seed | x\\* | a maximum inside the square | samples' median distance to it |",
-        "|---|---|---|---|---|",
+        "| case | seed | D is highest at | its score | hill of the samples | its score | "
+        "median distance of samples to its top |",
+        "|---|---|---|---|---|---|---|",
     ]
     for case in ("ring", "grid", "taught"):
         for seed, cell in enumerate(seeds_of(figures, f"frozen-{case}"), FIRST_SEED):
-            best = cell["highest"]
-            place = ", ".join(f"{value:.2f}" for value in best["point"])
+            best, hill = cell["highest"], cell["hill"]
             lines.append(
-                f"| {CASES[case]} | {seed} | ({place}) | {_word(best['inside'])} | "
-                f"{best['median_distance_of_samples']:.2f} |"
+                f"| {CASES[case]} | {seed} | {_place(best)} | {best['score']:.2f} | {_place(hill)} "
+                f"| {hill['score']:.2f} | {hill['median_distance_of_samples']:.2f} |"
             )
     return "\n".join(lines)
+
+
+def _place(top: Mapping[str, Any]) -> str:
+    place = ", ".join(f"{value:.1f}" for value in top["point"])
+    return f"({place})" if top["inside"] else f"the square's edge ({place})"
 
 
 def arrows_table(figures: Mapping[str, Any]) -> str:
@@ -226,7 +231,7 @@ def ratio_table(figures: Mapping[str, Any]) -> str:
     """Return the table of part (c)."""
     lines = [
         "| dataset | D : G | fidelity | diversity | modes with a good sample | "
-        "after 500 updates of G: fidelity | diversity |",
+        "after 300 updates of G: fidelity | diversity |",
         "|---|---|---|---|---|---|---|",
     ]
 
@@ -252,7 +257,7 @@ def ends_table(figures: Mapping[str, Any]) -> str:
         "| dataset | compared at | G ahead is less diverse | G ahead is more faithful |",
         "|---|---|---|---|",
     ]
-    whens = {"equal_work": "equal work", "equal_generator": "500 updates of G"}
+    whens = {"equal_work": "equal work", "equal_generator": "300 updates of G"}
     for when, title in whens.items():
         for dataset, ratios in _planes(figures, when).items():
             first, last = ratios["1:5"], ratios["5:1"]
@@ -268,7 +273,7 @@ def _word(value: bool) -> str:
 
 TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "frozen": frozen_table,
-    "highest": highest_table,
+    "hills": hills_table,
     "arrows": arrows_table,
     "ratio": ratio_table,
     "ends": ends_table,

@@ -21,6 +21,7 @@ from partimento.studies.collapse import (
     Arrows,
     aimed_modes,
     boundary,
+    climb,
     climbed,
     codes_of,
     cosines,
@@ -133,6 +134,12 @@ def test_of_two_hills_the_higher_is_taken():
         return np.exp(-20 * near[0]) + 1.1 * np.exp(-20 * near[1])
 
     assert highest_point(two, 2.0)[0] == pytest.approx([1, -0.2], abs=1e-2)
+    top, inside = climb(two, np.array([-0.6, 0.0]), 2.0, width=0.1)
+    assert top == pytest.approx([-1, 0.3], abs=1e-2)
+    assert inside
+    top, inside = climb(lambda nodes: nodes @ np.array([1.0, 0.5]), np.zeros(2), 3.0, width=0.1)
+    assert top == pytest.approx([3, 3])
+    assert not inside
 
 
 def test_a_boundary_is_where_the_score_is_0():
