@@ -119,6 +119,37 @@ def highest_point(
     return best, bool((np.abs(best) < half * (1 - 1e-3)).all())
 
 
+def climb(
+    score: Callable[[np.ndarray], np.ndarray],
+    start: np.ndarray,
+    half: float,
+    *,
+    width: float,
+    rounds: int = 400,
+) -> tuple[np.ndarray, bool]:
+    """Return the top of the hill on which a point stands, and whether it lies inside a square.
+
+    Each round takes the best node of a small lattice around the point; one that is best where it
+    stands makes the next lattice half as wide.
+
+    Args:
+        score: From points `(points, 2)` to `(points,)`.
+        start: Where to begin, `(2,)`.
+        half: Half the side of the square around the origin, at whose edge the climb ends.
+        width: Half the side of the first lattice; narrower valleys are not seen.
+        rounds: Lattices at most.
+    """
+    best, least = np.clip(start, -half, half), width * 1e-4
+    for _ in range(rounds):
+        nodes = np.concatenate([best[None], np.clip(best + lattice(width, 9), -half, half)])
+        better = nodes[score(nodes).argmax()]
+        width = width / 2 if (better == best).all() else width
+        best = better
+        if width < least:
+            break
+    return best, bool((np.abs(best) < half * (1 - 1e-3)).all())
+
+
 def boundary(
     score: Callable[[np.ndarray], np.ndarray], half: float, count: int = 241
 ) -> np.ndarray:
