@@ -170,7 +170,7 @@ def arrows(seed: int) -> dict[str, Any]:
         real = implicit.examples[slice(0, 200)]
         early.append(matched_arrows(implicit.model, real, torch.Generator().manual_seed(1)))
 
-    implicit.train([60, 600], look, "updates")
+    implicit.train([10, 600], look, "updates")
     half, centres = 1.8, game.oracle.centres
     score = partial(scores_of, game.model)
     free = game_arrows(game.model, codes_of(game.model, 200, 1))
@@ -192,7 +192,7 @@ def arrows(seed: int) -> dict[str, Any]:
         "imle": {
             "median_cosine_to_real_point": float(np.median(cosines(bound.steps, wanted))),
             "modes_aimed_at": aimed_modes(bound, centres),
-            "modes_aimed_at_60": aimed_modes(begun, centres),
+            "modes_aimed_at_10": aimed_modes(begun, centres),
             **implicit.judged(implicit.sample(2500)),
         },
         "picture": {

@@ -73,14 +73,14 @@ def _arrow_scenes(cell: Mapping[str, Any]) -> list[Scene]:
     common = {"half": shot["half"], "centres": CENTRES["ring"]}
     return [
         Scene(
-            "GAN: each sample climbs D",
+            "GAN after 600 iterations: each sample climbs D",
             samples=free,
             steps=slopes * 0.3 / max(float(np.quantile(length, 0.95)), 1e-12),
             surface=np.array(shot["surface"]),
             **common,
         ),
         Scene(
-            "IMLE: each real point draws a sample",
+            "IMLE after 10 updates: each real point draws a sample",
             samples=bound,
             steps=steps / 2,  # the gradient of the square is twice the way
             real=np.array(shot["real"]),

@@ -34,7 +34,7 @@ def test_surface_boundary_arrows_and_points_are_seen(tmp_path):
     for colour in (SAMPLES, CENTRES, REAL, COLOURS[2]):
         assert coloured(path, colour) > 20, colour
     labels = {text.get_text() for text in figure.axes[1].get_legend().get_texts()}
-    assert labels == {"real", "modes", "samples", "x*"}
+    assert labels == {"real", "modes", "samples", "top of the hill"}
     assert path.stat().st_size < 150_000
 
 

@@ -31,7 +31,7 @@ class Scene:
         centres: Centres of the modes `(modes, 2)`.
         surface: Scores of the discriminator on a square lattice over the view, `(n, n)`, row by
             row from below; None: not drawn.
-        highest: x*, the point `(2,)` with the highest score; None: none, or not in view.
+        highest: Top `(2,)` of the hill of the discriminator to be marked; None: none.
         steps: Direction `(samples, 2)` in which a loss moves each sample; None: not drawn.
         real: Real points `(points, 2)`; None: not drawn.
     """
@@ -51,8 +51,10 @@ def _figure(columns: int, width: float = 4.0) -> tuple[Figure, list[Axes]]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width * columns, width), facecolor="white", layout="constrained")
+    figure = Figure(figsize=(width * columns, width + 0.3), facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
+    layout: Any = figure.get_layout_engine()
+    layout.set(h_pad=0.1)  # inches; without them the headings touch the edge
     made: Any = figure.subplots(1, columns, squeeze=False)
     return figure, list(made[0])
 
@@ -100,7 +102,7 @@ def _draw_scene(axes: Axes, scene: Scene) -> None:
             marker="*",
             color=STAR,
             zorder=5,
-            label="x*",
+            label="top of the hill",
             alpha=0.7,
         )
     axes.set_xlim(-half, half)
