@@ -214,7 +214,8 @@ class Adversarial(Model):
 
     def _note(self, player: Player, loss: Tensor, *scores: Tensor) -> None:
         self.scoreboard.note(player, loss, *scores)
-        if self.device.type == "cpu":  # on a GPU the question would stall it at every update
+        # On a GPU the question would stall it at every update, and so it would several processes.
+        if self.device.type == "cpu" and self.trainer.world_size == 1:
             self.scoreboard.refuse_divergence(self._position["updates"])
 
     def _frozen(self, player: Player, loss: Tensor) -> bool:

@@ -4,43 +4,31 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, NamedTuple, cast
+from typing import Any, ClassVar, cast
 
 import torch
-from pytorch_lightning import LightningModule
 from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
-from torchmetrics import Metric, SumMetric
+from torchmetrics import Metric
 
 from partimento.data.batch import Batch, Given
 from partimento.data.loader import TrainLoader
 from partimento.distributions import Distribution
 from partimento.errors import UserError
+from partimento.models.descending import check_schedulers, clip, is_direct, step_schedulers, update
+from partimento.models.evaluating import Evaluated, Evaluation
 from partimento.seeds import stream_seed
 
 CHECKPOINT_FORMAT = 1
 # Updates of a plain paradigm in one training step: Lightning's loop costs 0.7 ms a turn, which is
 # 6 % of an update of MiniBach.
 ROUND = 8
+
+__all__ = ["Evaluation", "Model", "OptimizerFactory"]
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
 
 
-class Evaluation(NamedTuple):
-    """What a model says about a batch it is tested on.
-
-    Attributes:
-        log_prob: Unreduced log-probabilities in nats, the shape of `x`, 0 outside the mask; None
-            when the model has no likelihood.
-        prediction: The model's most probable `x`; None when it makes none.
-        mask: True for the cells that the model had to predict, the shape of `x`.
-    """
-
-    log_prob: Tensor | None
-    prediction: Tensor | None
-    mask: Tensor
-
-
-class Model(LightningModule):
+class Model(Evaluated):
     """A training paradigm over networks, written against distributions only.
 
     Counters are buffers, so that they are in every checkpoint: `updates` (optimizer updates; of
@@ -71,7 +59,6 @@ class Model(LightningModule):
     examples_seen: Tensor
     epochs: Tensor
     _loss_sum: Tensor
-    metrics: nn.ModuleDict
 
     def __init__(
         self,
@@ -79,23 +66,19 @@ class Model(LightningModule):
         conditions: Mapping[str, Distribution] | None = None,
         metrics: Mapping[str, Metric] | None = None,
     ) -> None:
-        super().__init__()
-        self.distribution = distribution
+        super().__init__(distribution, metrics)
         self.conditions = dict(conditions or {})
         self.seed = 0
         self.log_every = 50
         self.round = ROUND
         self.max_updates: int | None = None
         self.gradient_clip: float | None = None
+        self._direct = False
         self.card: dict[str, Any] = {}
         for name in self.COUNTERS:
             self.register_buffer(name, torch.zeros((), dtype=torch.int64))
         self.register_buffer("_loss_sum", torch.zeros((), dtype=torch.float64))
         self._position = dict.fromkeys(self.COUNTERS, 0)
-        self.metrics = nn.ModuleDict(dict(metrics or {}))
-        # NaN must stay NaN: a diverged model whose NaNs are left out would look the best.
-        self.nll_sum = SumMetric(nan_strategy="disable").set_dtype(torch.float64)
-        self.unit_count = SumMetric(nan_strategy="disable").set_dtype(torch.float64)
 
     @property
     def counters(self) -> dict[str, int]:
@@ -115,6 +98,12 @@ class Model(LightningModule):
 
     # -- training ---------------------------------------------------------------------------
 
+    def on_train_start(self) -> None:
+        """Find out what an update needs; a model that draws steps its schedulers itself."""
+        self._direct = is_direct(self.trainer, self, Model)
+        if self.draws:
+            check_schedulers(self.trainer)
+
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         self.seed_noise()
 
@@ -133,6 +122,8 @@ class Model(LightningModule):
             over = (self.current_epoch + 1) * batch.per_epoch <= self._position["batches_seen"]
             progress = self.trainer.fit_loop.epoch_loop.batch_progress
             progress.is_last_batch = progress.is_last_batch or over
+            if over:
+                step_schedulers(self.trainer, "epoch")
 
     def draws_of_round(self, source: TrainLoader) -> int:
         """Return how many updates the next training step makes, up to the end of the epoch."""
@@ -147,10 +138,16 @@ class Model(LightningModule):
         found = cast("LightningOptimizer | list[LightningOptimizer]", self.optimizers())
         optimizer = found[index or 0] if isinstance(found, list) else found
         optimizer.zero_grad()
-        self.manual_backward(loss)
-        if self.gradient_clip is not None:
-            self.clip_gradients(optimizer.optimizer, self.gradient_clip, "norm")
-        optimizer.step()
+        if self._direct:
+            update(optimizer, loss, self.gradient_clip)
+        else:
+            self.manual_backward(loss)
+            optimizer.step()
+        step_schedulers(self.trainer, "step", optimizer.optimizer)
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Clip the gradients: here, where those of half precision are no longer scaled."""
+        clip(optimizer, self.gradient_clip)
 
     def draw(self, source: TrainLoader) -> Batch:
         """Take the next fresh batch of real data and count it."""
@@ -177,51 +174,6 @@ class Model(LightningModule):
         row = {**values, **self.axes()}
         for logger in self.loggers:
             logger.log_metrics(row, step=self._position["updates"])
-
-    # -- evaluation -------------------------------------------------------------------------
-
-    @abstractmethod
-    def evaluate(self, batch: Batch) -> Evaluation:
-        """Return likelihood and prediction of the cells that the model has to predict."""
-
-    def _metrics(self) -> dict[str, Metric]:
-        return cast("dict[str, Metric]", dict(self.metrics.items()))
-
-    def _evaluation_step(self, batch: Batch) -> None:
-        log_prob, prediction, mask = self.evaluate(batch)
-        if log_prob is not None:
-            self.nll_sum.update(-log_prob.sum(dtype=torch.float64))
-            self.unit_count.update(self.distribution.count(mask))
-        if prediction is not None:
-            for metric in self._metrics().values():
-                metric.update(prediction, batch.x, mask)
-
-    def _evaluation_end(self, stage: str) -> None:
-        values: dict[str, Tensor] = {}
-        if self.unit_count.update_called:
-            values[f"{stage}/nll"] = self.nll_sum.compute() / self.unit_count.compute()
-        for name, metric in self._metrics().items():
-            if metric.update_called:
-                result = metric.compute()
-                items = result.items() if isinstance(result, dict) else [(name, result)]
-                values.update({f"{stage}/{key}": value for key, value in items})
-            metric.reset()
-        self.nll_sum.reset()
-        self.unit_count.reset()
-        self.log_dict({k: v.float() for k, v in values.items()}, logger=False)
-        self.emit({key: float(value) for key, value in values.items()})
-
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        self._evaluation_step(batch)
-
-    def on_validation_epoch_end(self) -> None:
-        self._evaluation_end("valid")
-
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        self._evaluation_step(batch)
-
-    def on_test_epoch_end(self) -> None:
-        self._evaluation_end("test")
 
     # -- sampling ---------------------------------------------------------------------------
 

@@ -35,10 +35,10 @@ class Scoreboard(nn.Module):
 
     def note(self, player: Player, loss: Tensor, *scores: Tensor) -> None:
         """Add a player's loss and the means of scores to its sums."""
-        row = ROWS[player]
-        values = torch.stack([loss.detach(), *(s.detach().mean() for s in scores)]).double()
-        self.sums[row, : len(values)] += values
-        self.sums[row, -1] += 1
+        one = loss.new_ones(())
+        means = [loss.detach(), *(s.detach().mean() for s in scores)]
+        means += [one.new_zeros(())] * (3 - len(means))
+        self.sums[ROWS[player]].add_(torch.stack([*means, one]))
 
     def take(self) -> dict[str, float]:
         """Return the means since the last time, by the names under which they are logged."""
@@ -51,13 +51,21 @@ class Scoreboard(nn.Module):
         return means
 
     def refuse_divergence(self, updates: int) -> None:
-        """Stop training where a loss was no number; the sums remember it.
+        """Stop training where a loss was no number in any process; the sums remember it.
+
+        Under DDP every process must ask, and they come to the same answer.
 
         Raises:
             UserError: Naming the player and the generator update.
         """
+        sums = self.sums
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            sums = sums.clone()
+            torch.distributed.all_reduce(sums)
+        if math.isfinite(float(sums.sum())):
+            return
         for player, row in ROWS.items():
-            if not math.isfinite(float(self.sums[row].sum())):
+            if not math.isfinite(float(sums[row].sum())):
                 raise UserError(
                     f"The {player}'s loss is no number at generator update {updates}: training "
                     "diverged, and the last checkpoint is kept; try a smaller learning rate, "
