@@ -38,6 +38,16 @@ UNKNOWN_NAMES = [
         "There is no config key 'trainer.max_epoch'. Did you mean 'trainer.max_epochs'?",
     ),
     (
+        "trainer.max_steps=3",
+        "There is no config key 'trainer.max_steps': write trainer.max_updates, which counts "
+        "updates of the model (of the generator, in adversarial training).",
+    ),
+    (
+        "+trainer.accumulate_grad_batches=2",
+        "There is no config key 'trainer.accumulate_grad_batches', since no model accumulates "
+        "gradients, least of all two players that take turns: use a larger trainer.batch_size.",
+    ),
+    (
         "diagnostics.samples.every=3",
         "There is no config key 'diagnostics.samples.every' with the chosen option of the config "
         "group 'diagnostics': samples has it.",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from conftest import only_runs
 
 import partimento
@@ -14,6 +15,8 @@ from partimento import experiment
 from partimento.errors import Interrupted, UserError
 from partimento.loading import read_checkpoint
 from partimento.loggers.csv import read_metrics
+from partimento.loggers.offline import read_offline
+from partimento.models.schedules import in_force
 
 SLIM = (
     "model=gan", "model.generator.hidden=[8]", "model.discriminator.hidden=[8]",
@@ -72,6 +75,41 @@ def test_counters_are_the_axes_of_what_is_logged(
     for name in ("discriminator_loss", "generator_loss", "discriminator_score_real"):
         assert f"train/{name}" in str(metrics)
     assert "discriminator_updates" in str(metrics)
+
+
+def test_charts_of_wandb_stand_over_the_updates_of_the_player(
+    run: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    partimento.train(run("logger=wandb"))
+    (folder,) = only_runs(tmp_path)
+    offline = read_offline(folder)
+    assert offline.axes == {
+        "*": "generator_updates",
+        "train/discriminator_loss": "discriminator_updates",
+        "train/discriminator_score_real": "discriminator_updates",
+        "train/discriminator_score_fake": "discriminator_updates",
+    }
+    rows = [row for row in offline.history if "train/generator_loss" in row]
+    assert [row["generator_updates"] for row in rows] == [2, 4, 6]
+    for row in rows:
+        assert row["updates"] == row["generator_updates"]
+        assert row["discriminator_updates"] == 2 * row["generator_updates"]
+        assert row["examples_seen"] == 32 * row["discriminator_updates"]
+
+
+@pytest.mark.parametrize(
+    "steps", ["1", "5", "{0:2,3:0,6:5}", "{0:0,4:1}"], ids=["1", "5", "frozen", "late"]
+)
+@pytest.mark.parametrize("most", [1, 7, 11])
+def test_training_ends_at_a_number_of_generator_updates(
+    run: Callable[..., list[str]], steps: str, most: int
+) -> None:
+    chosen = (f"model.discriminator_steps={steps}", f"trainer.max_updates={most}")
+    record = partimento.train(run(*chosen, "trainer.max_epochs=100", "trainer.checkpoint_every=50"))
+    assert record["counters"]["updates"] == most
+    schedule = yaml.safe_load(steps.replace(":", ": "))
+    expected = sum(in_force(schedule, iteration) for iteration in range(most))
+    assert record["counters"]["discriminator_updates"] == expected
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any
 
 from partimento.config import conf_dir
+from partimento.config.schema import OTHERS_KEYS
 from partimento.errors import UserError, did_you_mean
 
 
@@ -111,6 +112,8 @@ def _composition_sentence(message: str, arguments: list[str], config_name: str) 
 
 def _unknown_key(key: str, arguments: list[str], config_name: str) -> str:
     """The sentence for an override of a key that the composed config does not have."""
+    if key in OTHERS_KEYS:
+        return OTHERS_KEYS[key]
     known = known_keys(config_name)
     if key not in known:
         return f"There is no config key '{key}'.{did_you_mean(key, known)}"

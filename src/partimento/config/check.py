@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
-from partimento.config.schema import TrainConfig, section
+from partimento.config.schema import OTHERS_KEYS, TrainConfig, section
 from partimento.config.targets import (
     DIRECTIVES,
     asks_for_factory,
@@ -140,6 +140,8 @@ class _Checker:
         """Refuse a key that no schema, signature or interpolation reads."""
         if any(ref == path or ref.startswith(f"{path}.") for ref in self.references.values()):
             return
+        if path in OTHERS_KEYS:
+            raise UserError(OTHERS_KEYS[path])
         others = [name for name in known if name != path and not name.startswith(f"{path}.")]
         raise UserError(f"Nothing reads {path}={_short(value)}.{did_you_mean(path, others)}")
 

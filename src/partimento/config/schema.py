@@ -17,6 +17,18 @@ NOT_IDENTITY = {"identity": False}
 DATASET_NOT_IDENTITY = {"workers", "download"}
 """Keys of any dataset that say how its files are got at, and so change no result."""
 
+OTHERS_KEYS = {
+    "trainer.max_steps": (
+        "There is no config key 'trainer.max_steps': write trainer.max_updates, which counts "
+        "updates of the model (of the generator, in adversarial training)."
+    ),
+    "trainer.accumulate_grad_batches": (
+        "There is no config key 'trainer.accumulate_grad_batches', since no model accumulates "
+        "gradients, least of all two players that take turns: use a larger trainer.batch_size."
+    ),
+}
+"""Keys of Lightning's trainer that a user may look for, and the sentence that says what to write."""
+
 
 @dataclass
 class SplitConfig:

@@ -23,12 +23,14 @@ class OfflineRun:
             one had logged, the later rows count.
         files: Media and saved files, as absolute paths.
         unreadable: Offline files that hold nothing whole (W&B was killed before its first flush).
+        axes: Name → the counter that is its x-axis; "*" stands for all names that are not there.
     """
 
     run: dict[str, Any]
     history: list[dict[str, Any]]
     files: list[Path]
     unreadable: list[Path]
+    axes: dict[str, str]
 
     def values(self, name: str) -> dict[int, float]:
         """Return updates → value of one logged name."""
@@ -48,6 +50,7 @@ def read_offline(folder: str | Path) -> OfflineRun:
     history: list[dict[str, Any]] = []
     files: list[Path] = []
     unreadable: list[Path] = []
+    axes: dict[str, str] = {}
     for path in paths:
         records = list(_records(path))
         if not any(record["type"] == "run" for record in records):
@@ -55,10 +58,13 @@ def read_offline(folder: str | Path) -> OfflineRun:
         for record in records:
             if record["type"] == "run":
                 run = record["run"]
+            elif record["type"] == "metric" and "step_metric" in record["metric"]:
+                metric = record["metric"]
+                axes[metric.get("name") or metric["glob_name"]] = metric["step_metric"]
             elif record["type"] == "files":
                 files += _existing(path.parent / "files", record["files"]["files"])
         history = _united(history, list(_history(records)))
-    return OfflineRun(run, sorted(history, key=_updates), files, unreadable)
+    return OfflineRun(run, sorted(history, key=_updates), files, unreadable, axes)
 
 
 def _united(earlier: list[dict[str, Any]], later: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -13,9 +13,30 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from partimento.loggers.csv import AXES
 
+GAME_AXES = ("generator_updates", "discriminator_updates")
+
+
+def with_game_axes(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row in which the updates of an adversarial model are named by their player too."""
+    if "discriminator_updates" not in row or "updates" not in row:
+        return dict(row)
+    return {**row, "generator_updates": row["updates"]}
+
+
+def axis_of(name: str, row: Mapping[str, Any]) -> str:
+    """Return the counter over which a value stands: updates, those of its player in a game."""
+    if name.startswith("train/discriminator_") and "discriminator_updates" in row:
+        return "discriminator_updates"
+    return "generator_updates" if "generator_updates" in row else "updates"
+
 
 class WandbLogger(pytorch_lightning.loggers.WandbLogger):
     """Lightning's W&B logger with the run's identity as its id and its counters as x-axes.
+
+    Values stand over `updates`. In adversarial training, where these are the generator's, they are
+    logged as `generator_updates` too, over which all stands but the discriminator's losses and
+    scores: these stand over `discriminator_updates`. Any other counter, such as `examples_seen`,
+    can be chosen as the x-axis of a chart.
 
     Args:
         folder: The run folder; W&B writes below it.
@@ -74,32 +95,40 @@ class WandbLogger(pytorch_lightning.loggers.WandbLogger):
         )
         # Lightning passes an argument that W&B 0.31 warns about at every start.
         self._wandb_init.pop("anonymous", None)
-        self._axes_defined = False
+        self._defined: set[str] = set()
 
     def log_hyperparams(self, params: Any) -> None:
         """Do nothing: the config went in at the start."""
 
-    def _run(self) -> Any:
+    def _run(self, row: Mapping[str, Any]) -> Any:
+        """Return the W&B run after saying over which counter each new name of a row stands."""
         run = self.experiment
-        if not self._axes_defined:
-            for name in AXES:
-                run.define_metric(name)
-            run.define_metric("*", step_metric="updates")
-            self._axes_defined = True
+        if "*" not in self._defined:
+            for name in (*AXES, *GAME_AXES):
+                if name in row:
+                    run.define_metric(name)
+            run.define_metric("*", step_metric=axis_of("", row))
+            self._defined |= {"*", *AXES, *GAME_AXES}
+        for name in [name for name in row if name not in self._defined]:
+            # A name of its own: what W&B does with two patterns that both fit is not said.
+            if axis_of(name, row) != axis_of("", row):
+                run.define_metric(name, step_metric=axis_of(name, row))
+            self._defined.add(name)
         return run
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Log values with the counters among them."""
-        self._run().log(dict(metrics))
+        row = with_game_axes(metrics)
+        self._run(row).log(row)
 
     @rank_zero_only
     def log_files(self, files: Mapping[str, Path], axes: Mapping[str, int]) -> None:
         """Log pictures and sounds; MIDI files are saved with the run."""
         import wandb
 
-        run = self._run()
-        media: dict[str, Any] = dict(axes)
+        media = with_game_axes(axes)
+        run = self._run({**media, **files})
         for name, path in files.items():
             if path.suffix == ".png":
                 media[name] = wandb.Image(str(path))
