@@ -109,6 +109,10 @@ WRONG_VALUES = [
         "data.split.train=0.5",
         "data.split.train=0.5, valid=0.1 and test=0.1 must sum to 1, not 0.7.",
     ),
+    (
+        "accelerator.precision=16-mixed",
+        "accelerator.precision=16-mixed needs a GPU: on the CPU use bf16-mixed or 32-true.",
+    ),
     ("accelerator.devices=2", "accelerator.devices=2 needs accelerator=ddp."),
     ("paths.outputs=null", "paths.outputs=null is wrong: input should be a valid string."),
     ("model.name=../../up", f"model.name=../../up is wrong: {NAME_RULE}"),

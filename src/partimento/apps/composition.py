@@ -67,7 +67,7 @@ def device_of(resolved: dict[str, Any]) -> str:
     """Return "cpu" or "cuda", the device that the accelerator section comes to here.
 
     Raises:
-        UserError: When a GPU, or more GPUs, are asked for than there are.
+        UserError: When a GPU, or more GPUs, are asked for than there are, or what only a GPU does.
     """
     import torch
 
@@ -79,6 +79,10 @@ def device_of(resolved: dict[str, Any]) -> str:
             "or accelerator=auto."
         )
     if not has_gpu or wanted == "cpu":
+        if resolved["accelerator"]["precision"] == "16-mixed":
+            raise UserError(
+                "accelerator.precision=16-mixed needs a GPU: on the CPU use bf16-mixed or 32-true."
+            )
         return "cpu"
     devices, there = resolved["accelerator"]["devices"], torch.cuda.device_count()
     if devices > there:

@@ -20,7 +20,7 @@ from partimento.models.averaging import averaged_copy, move_average
 from partimento.models.base import Evaluation, Model, OptimizerFactory
 from partimento.models.divergence import refuse_infinite
 from partimento.models.latent import check_fixed_length, draw_latent, sample_generator
-from partimento.models.relaxation import Relaxation
+from partimento.models.relaxation import Relaxation, full
 from partimento.models.rules import check_players
 from partimento.models.schedules import Steps, check_turns, in_force
 from partimento.models.scoreboard import Player, Scoreboard
@@ -255,7 +255,7 @@ class Adversarial(Model):
 
     def judge(self, features: Tensor, condition: Mapping[str, Tensor]) -> Scored:
         """Return what the discriminator says of (packed) features."""
-        return Scored(*self.discriminator(features, condition))
+        return Scored(*map(full, self.discriminator(features, condition)))
 
     def _shown(self, features: Tensor) -> Tensor:
         """Return features as the discriminator gets them: after the techniques, and packed."""

@@ -141,7 +141,9 @@ class Model(Evaluated):
         if self._direct:
             update(optimizer, loss, self.gradient_clip)
         else:
-            self.manual_backward(loss)
+            # Else the gradient of a penalty in float32 would be computed in half precision.
+            with torch.autocast(self.device.type, enabled=False):
+                self.manual_backward(loss)
             optimizer.step()
         step_schedulers(self.trainer, "step", optimizer.optimizer)
 

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from partimento.models.techniques import Game
 
 
+def full(values: Tensor) -> Tensor:
+    """Return values of half precision in float32: noise and losses need its digits."""
+    return values.float() if values.dtype in (torch.bfloat16, torch.float16) else values
+
+
 class Relaxation(Component):
     """Differentiable examples from a generator's parameters, by the means of the distribution.
 
@@ -109,6 +114,7 @@ class Relaxation(Component):
 
     def __call__(self, distribution: Distribution, parameters: Tensor, update: int) -> Tensor:
         """Return features `(batch, *feature_shape)` with gradients, at a generator update."""
+        parameters = full(parameters)
         if isinstance(distribution, Normal):
             return parameters
         temperature = self.temperature_at(update)
