@@ -59,13 +59,86 @@ def test_two_processes_reach_the_weights_of_one(two, tiny, tmp_path):
             torch.testing.assert_close(pair[name], value, rtol=1e-3, atol=1e-5)
 
 
-def test_two_processes_play_a_game(two, tmp_path):
-    slim = ("model=gan", "model.generator.hidden=[8]", "model.discriminator.hidden=[8]")
-    chosen = [text for text in two(outputs=tmp_path) if not text.startswith("model.hidden")]
-    complete([*chosen, *slim, "model.discriminator_steps=2", "model.latent=4"])
-    record = json.loads((only_folder(tmp_path) / "run.json").read_text())
+RANKS = """
+from pathlib import Path
+
+import torch
+from pytorch_lightning import Callback
+
+
+class Ranks(Callback):
+    def __init__(self, folder: str) -> None:
+        self.folder = Path(folder)
+
+    def on_train_end(self, trainer, pl_module) -> None:
+        torch.save(pl_module.state_dict(), self.folder / f"rank-{trainer.global_rank}.pt")
+"""
+GAME = (
+    "model=gan",
+    "model.generator.hidden=[8]",
+    "model.discriminator.hidden=[8]",
+    "model.discriminator_steps=2",
+    "model.latent=4",
+    "model.ema=0.9",
+    "+model.penalties.r1={_target_:partimento.losses.penalties.R1,weight:1.0,every:2}",
+    "trainer.gradient_clip=1.0",
+    "trusted_packages=[stranger_ranks]",
+    "+diagnostics.ranks._target_=stranger_ranks.Ranks",
+)
+
+
+@pytest.fixture
+def game(two, tmp_path, monkeypatch):
+    """Overrides of a game of two processes that each leave their weights in the run folder."""
+    (tmp_path / "stranger").mkdir()
+    (tmp_path / "stranger" / "stranger_ranks.py").write_text(RANKS)
+    paths = [str(tmp_path / "stranger"), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
+
+    def overrides(*more: str, outputs: Path) -> list[str]:
+        kept = [text for text in two(outputs=outputs) if not text.startswith("model.hidden")]
+        return [*kept, *GAME, *more]
+
+    return overrides
+
+
+def assert_equal_ranks(folder: Path) -> dict[str, torch.Tensor]:
+    """Assert that both processes ended with the weights of the last checkpoint, and return them."""
+    ends = [torch.load(folder / f"rank-{rank}.pt", weights_only=True) for rank in (0, 1)]
+    # What a process saw is its own; parameters and what was done are not.
+    ends = [{n: v for n, v in end.items() if not n.startswith("scoreboard")} for end in ends]
+    assert_equal_weights(*ends)
+    saved = weights(folder)
+    for name in ends[0]:
+        if name not in ("epochs", "_loss_sum"):
+            assert torch.equal(ends[0][name], saved[name]), name
+    return saved
+
+
+def test_two_processes_play_a_game(game, tmp_path):
+    complete(game(outputs=tmp_path / "runs"))
+    folder = only_folder(tmp_path / "runs")
+    record = json.loads((folder / "run.json").read_text())
     assert record["status"] == "finished"
     assert record["counters"]["discriminator_updates"] == 2 * record["counters"]["updates"] > 0
+    assert record["counters"]["examples_seen"] == 32 * record["counters"]["batches_seen"]
+    state = assert_equal_ranks(folder)
+    name = "generator.layers.0.weight"
+    assert not torch.equal(state[name], state[name.replace("generator", "generator_ema")])
+
+
+@pytest.mark.full
+def test_a_killed_game_of_two_goes_on_to_the_same_weights(game, tmp_path):
+    more = ("trainer.max_epochs=8", "trainer.checkpoint_every=2", "model.discriminator.dropout=0.3")
+    complete(game(*more, outputs=tmp_path / "whole"))
+    whole = only_folder(tmp_path / "whole")
+    folder = tmp_path / "killed" / whole.relative_to(tmp_path / "whole")
+    process = start(game(*more, outputs=tmp_path / "killed"), start_new_session=True)
+    wait_for(folder / "checkpoints" / "last.ckpt")
+    kill_all(process)
+    assert 0 < counters(folder)["updates"] < counters(whole)["updates"]
+    assert "Resuming after" in complete(game(*more, outputs=tmp_path / "killed"))
+    assert_equal_weights(assert_equal_ranks(folder), assert_equal_ranks(whole))
 
 
 def test_two_processes_train_one_run(two, tmp_path):
