@@ -98,9 +98,9 @@ def test_charts_of_wandb_stand_over_the_updates_of_the_player(
 
 
 @pytest.mark.parametrize(
-    "steps", ["1", "5", "{0:2,3:0,6:5}", "{0:0,4:1}"], ids=["1", "5", "frozen", "late"]
+    ("steps", "most"),
+    [("1", 1), ("1", 11), ("5", 7), ("{0:2,3:0,6:5}", 5), ("{0:2,3:0,6:5}", 11), ("{0:0,4:1}", 7)],
 )
-@pytest.mark.parametrize("most", [1, 7, 11])
 def test_training_ends_at_a_number_of_generator_updates(
     run: Callable[..., list[str]], steps: str, most: int
 ) -> None:

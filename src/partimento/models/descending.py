@@ -12,7 +12,7 @@ from pytorch_lightning.profilers import PassThroughProfiler
 from pytorch_lightning.strategies import SingleDeviceStrategy
 from pytorch_lightning.utilities.types import LRSchedulerConfig
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from partimento.errors import UserError
 
@@ -77,7 +77,7 @@ def check_schedulers(trainer: Trainer) -> None:
     """
     for config in schedulers_of(trainer):
         name = type(config.scheduler).__name__
-        if config.reduce_on_plateau:
+        if isinstance(config.scheduler, ReduceLROnPlateau):
             raise UserError(
                 f"configure_optimizers gives {name}, which follows a validation value: take a "
                 "scheduler that goes by updates or epochs, such as CosineAnnealingLR."
