@@ -148,3 +148,18 @@ def test_a_loss_that_is_no_number_ends_the_run_in_a_sentence(
     for checkpoint in (folder / "checkpoints").glob("*.ckpt"):
         values = read_checkpoint(checkpoint)["state_dict"].values()
         assert all(torch.isfinite(v).all() for v in values if v.is_floating_point() and v.dim())
+
+
+def test_implicit_maximum_likelihood_that_diverges_is_told_too(
+    run: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    overrides = [
+        text for text in run("model.optimizer.lr=1e38", "trainer.max_epochs=4")
+        if "discriminator" not in text and text != "model=gan"
+    ]  # fmt: skip
+    with pytest.raises(UserError, match=r"^The loss is no number at update \d+: training diverged"):
+        partimento.train(["model=imle", *overrides])
+    (folder,) = only_runs(tmp_path)
+    for checkpoint in (folder / "checkpoints").glob("*.ckpt"):
+        values = read_checkpoint(checkpoint)["state_dict"].values()
+        assert all(torch.isfinite(v).all() for v in values if v.is_floating_point() and v.dim())

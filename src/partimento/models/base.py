@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, cast
@@ -166,10 +167,22 @@ class Model(Evaluated):
         """Count one update; every `log_every` updates, log the mean loss of these."""
         self._loss_sum.add_(loss.detach())
         self.count(updates=1)
-        if self._position["updates"] % self.log_every == 0:
+        logs = self._position["updates"] % self.log_every == 0
+        if logs or self.device.type == "cpu":  # a GPU would stall if it were asked at every update
+            self._refuse_divergence()
+        if logs:
             self.emit({"train/loss": float(self._loss_sum) / self.log_every})
             self._loss_sum.zero_()
         return loss
+
+    def _refuse_divergence(self) -> None:
+        """Stop a model without a validation value, which would tell, where its loss is no number."""
+        if self.MONITOR is None and not math.isfinite(float(self._loss_sum)):
+            raise UserError(
+                f"The loss is no number at update {self._position['updates']}: training diverged, "
+                "and the last checkpoint is kept; try a smaller model.optimizer.lr, or "
+                "trainer.gradient_clip=1."
+            )
 
     def emit(self, values: Mapping[str, Any]) -> None:
         """Send values to all loggers with the counters as x-axes."""
@@ -235,6 +248,8 @@ class Model(Evaluated):
     # -- checkpoint -------------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what makes a checkpoint usable without its run; refuse weights that are no numbers."""
+        self._refuse_divergence()
         checkpoint["partimento"] = {
             "format": CHECKPOINT_FORMAT,
             "distribution": self.distribution.state(),
