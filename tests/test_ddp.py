@@ -129,7 +129,9 @@ def test_two_processes_play_a_game(game, tmp_path):
 
 @pytest.mark.full
 def test_a_killed_game_of_two_goes_on_to_the_same_weights(game, tmp_path):
+    freezing = "+model.techniques.own={_target_:partimento.models.techniques.Freezing,share:0.9}"
     more = ("trainer.max_epochs=8", "trainer.checkpoint_every=2", "model.discriminator.dropout=0.3")
+    more += (freezing,)  # which must pause a player in both processes or in neither
     complete(game(*more, outputs=tmp_path / "whole"))
     whole = only_folder(tmp_path / "whole")
     folder = tmp_path / "killed" / whole.relative_to(tmp_path / "whole")

@@ -214,9 +214,7 @@ class Adversarial(Model):
 
     def _note(self, player: Player, loss: Tensor, *scores: Tensor) -> None:
         self.scoreboard.note(player, loss, *scores)
-        # On a GPU the question would stall it at every update, and so it would several processes.
-        if self.device.type == "cpu" and self.trainer.world_size == 1:
-            self.scoreboard.refuse_divergence(self._position["updates"])
+        self.scoreboard.refuse_divergence(self._position["updates"], cheaply=True)
 
     def _frozen(self, player: Player, loss: Tensor) -> bool:
         return any([t.freezes(player, loss) for t in self.techniques.values()])

@@ -18,6 +18,11 @@ NAMES: dict[Player, tuple[str, ...]] = {
 ROWS: dict[Player, int] = {"discriminator": 0, "generator": 1}
 
 
+def several() -> bool:
+    """Whether other processes train beside this one."""
+    return torch.distributed.is_available() and torch.distributed.is_initialized()
+
+
 class Scoreboard(nn.Module):
     """Sums of losses and mean scores per player since they were last taken.
 
@@ -50,16 +55,22 @@ class Scoreboard(nn.Module):
         self.sums.zero_()
         return means
 
-    def refuse_divergence(self, updates: int) -> None:
+    def refuse_divergence(self, updates: int, *, cheaply: bool = False) -> None:
         """Stop training where a loss was no number in any process; the sums remember it.
 
         Under DDP every process must ask, and they come to the same answer.
+
+        Args:
+            updates: Generator updates made.
+            cheaply: Leave the question out where it would make a GPU or other processes wait.
 
         Raises:
             UserError: Naming the player and the generator update.
         """
         sums = self.sums
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
+        if cheaply and (several() or sums.device.type != "cpu"):
+            return
+        if several():
             sums = sums.clone()
             torch.distributed.all_reduce(sums)
         if math.isfinite(float(sums.sum())):
@@ -73,6 +84,13 @@ class Scoreboard(nn.Module):
                 )
 
     def wins(self, player: Player, loss: float, share: float) -> bool:
-        """Whether a player's loss is below a share of the other's last one; it is remembered."""
-        self.last[ROWS[player]] = loss
+        """Whether a player's loss is below a share of the other's last one; it is remembered.
+
+        Under DDP it is the mean loss, so that all processes come to the same answer.
+        """
+        mine = self.last[ROWS[player]].fill_(loss)
+        if several():
+            torch.distributed.all_reduce(mine)
+            mine.div_(torch.distributed.get_world_size())
+            loss = float(mine)
         return loss < share * float(self.last[1 - ROWS[player]])
