@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from partimento.metrics.neighbours import nearest
+from partimento.metrics.neighbours import distance_blocks, nearest, nearest_others
 
 DRAW = torch.Generator().manual_seed(0)
 X = torch.randn(37, 5, generator=DRAW)
@@ -35,3 +35,21 @@ def test_the_first_of_equals() -> None:
 def test_nothing_to_choose_from() -> None:
     with pytest.raises(ValueError, match="no neighbours"):
         nearest(X, POOL[:0])
+
+
+@pytest.mark.parametrize("block", [1, 101, 1000, 10**9])
+def test_other_rows_are_neighbours_the_row_itself_is_not(block: int) -> None:
+    twice = torch.cat([POOL, POOL[:1]])
+    pairs = torch.cdist(twice.double(), twice.double()).float()
+    pairs.fill_diagonal_(torch.inf)
+    expected = pairs.sort(dim=1).values[:, :3]
+    found = nearest_others(twice, 3, block)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    assert found[0, 0] == 0
+    for rows, distances in distance_blocks(X, POOL, block):
+        torch.testing.assert_close(distances, torch.cdist(X[rows], POOL), atol=1e-5, rtol=1e-5)
+
+
+def test_too_few_others() -> None:
+    with pytest.raises(ValueError, match="3 points have no 3 neighbours"):
+        nearest_others(POOL[:3], 3)
