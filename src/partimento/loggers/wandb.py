@@ -139,6 +139,14 @@ class WandbLogger(pytorch_lightning.loggers.WandbLogger):
         run.log(media)
 
     @rank_zero_only
+    def alert(self, title: str, text: str, state: str) -> None:
+        """Send an alert, as W&B shows and mails it; `state` is healthy, warning or critical."""
+        import wandb
+
+        levels = {"critical": wandb.AlertLevel.ERROR, "warning": wandb.AlertLevel.WARN}
+        self._run().alert(title=title, text=text, level=levels.get(state, wandb.AlertLevel.INFO))
+
+    @rank_zero_only
     def finalize(self, status: str) -> None:
         """Leave the W&B run open: it is closed once, when the run is over (see `close`)."""
 

@@ -1,0 +1,225 @@
+"""Watches training for mode collapse: values beside reference intervals, alarms, attribution."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from annotated_types import Ge, Gt
+from pytorch_lightning import Callback
+from torch import Tensor
+
+from partimento.atomic import write_atomically
+from partimento.data.reference import Reference, reference
+from partimento.diagnostics.alarm import STATES, Alarm, attribute, badness
+from partimento.diagnostics.calibration import Interval, calibrate, supported_count
+from partimento.diagnostics.measures import Sides, minimal, thorough
+from partimento.evaluation.spaces import FeatureSpace, PitchClasses, Raw
+from partimento.generation.strategies import Strategy
+from partimento.metrics.diversity import diversity_ratios
+from partimento.representations.base import Representation
+from partimento.seeds import generator
+
+log = logging.getLogger(__name__)
+
+CALIBRATION = "calibration.json"
+POOL = 8
+"""Real examples to choose sides from, for each that a side has."""
+
+
+def watched(sides: Sides) -> dict[str, float]:
+    """Return the values of the alarm tier: the smallest set that tells failures apart."""
+    quick = diversity_ratios(sides.held_out, sides.fake, with_vendi=False)
+    return {**minimal(sides), **quick}
+
+
+class ModeCollapse(Callback):
+    """Compares samples with music of unseen tunes, and says when, and how, they fall short.
+
+    Before training it measures what a perfect model would score (`calibration`). Then, every
+    `every` generator updates, it draws samples (with the weights that sampling uses) and logs each
+    value as `collapse/NAME`, with how far it is outside its interval as `collapse_excess/NAME`, and
+    the state as `collapse/state` (0 healthy, 1 warning, 2 critical). After each validation it does
+    so with the slower measures too. A change of state is told in the log, once, with the failure it
+    speaks of, and as an alert where a logger has alerts. Training stays the same bit for bit.
+
+    Args:
+        folder: The run folder, where the intervals are kept.
+        representation: What samples mean.
+        strategy: How they are generated.
+        seed: Seed of the run.
+        every: Generator updates between evaluations, which come at the end of a training step, up to
+            eight updates later.
+        count: Samples of an evaluation, at most; fewer where there is less music to compare with.
+        warm_up: Generator updates before the first alarm: every generator begins collapsed.
+        resamples: Divisions of the real music for the intervals.
+        space: Makes the feature space from the representation; None: pitch classes in four parts of
+            an example, and points as they are.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        representation: Representation,
+        strategy: Strategy,
+        seed: int = 0,
+        *,
+        every: Annotated[int, Gt(0)] = 500,
+        count: Annotated[int, Gt(0)] = 256,
+        warm_up: Annotated[int, Ge(0)] = 500,
+        resamples: Annotated[int, Gt(198)] = 199,
+        space: Callable[[Representation], FeatureSpace] | None = None,
+    ) -> None:
+        self.folder = Path(folder)
+        self.representation = representation
+        self.strategy = strategy
+        self.seed = seed
+        self.every = every
+        self.count = count
+        self.warm_up = warm_up
+        self.resamples = resamples
+        self.space = space(representation) if space else default_space(representation)
+        self.alarm = Alarm()
+        self.intervals: dict[str, Interval] = {}
+        self._sides: tuple[Tensor, Tensor] | None = None
+        self._evaluated = 0
+
+    # -- before training ----------------------------------------------------------------------
+
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+        if not trainer.is_global_zero:
+            return
+        pools = [
+            reference(trainer.datamodule, split, POOL * self.count, self.seed)
+            for split in ("train", "valid")
+        ]
+        features = [self.space(pool.x, pool.lengths) for pool in pools]
+        joined = torch.cat(features)
+        group = np.concatenate([named(pool, split) for split, pool in enumerate(pools)])
+        distinct = len(torch.unique(joined, dim=0))
+        self.count = min(
+            supported_count(group, distinct, self.count), len(features[0]), len(features[1])
+        )
+        self._sides = features[0][: self.count], features[1][: self.count]
+        self.intervals = self._calibrated(joined, group, trainer.datamodule.checksum())
+        self._evaluated = pl_module.counters["updates"] // self.every
+
+    def _calibrated(
+        self, features: Tensor, group: np.ndarray, checksum: str
+    ) -> dict[str, Interval]:
+        """Return the intervals, from the run folder where they are of the same data and settings."""
+        path = self.folder / CALIBRATION
+        settings = {
+            "data": checksum,
+            "space": type(self.space).__name__,
+            "count": self.count,
+            "resamples": self.resamples,
+            "seed": self.seed,
+        }
+        if path.is_file():
+            kept = json.loads(path.read_text())
+            if kept["settings"] == settings:
+                return {name: Interval(**row) for name, row in kept["intervals"].items()}
+        log.info("Measuring what a perfect model would score, on %d windows a side.", self.count)
+        found = calibrate(
+            features, group, thorough, self.count, resamples=self.resamples, seed=self.seed
+        )
+        rows = {name: interval.as_dict() for name, interval in found.items()}
+        kept = {"settings": settings, "intervals": rows}
+        write_atomically(path, json.dumps(kept, indent=2) + "\n")
+        return found
+
+    # -- through training ---------------------------------------------------------------------
+
+    def on_train_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        turn = pl_module.counters["updates"] // self.every
+        if turn > self._evaluated and trainer.is_global_zero:
+            self._evaluated = turn
+            self.evaluate(trainer, pl_module, watched)
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        if trainer.is_global_zero and self._sides is not None:
+            self.evaluate(trainer, pl_module, thorough)
+
+    def evaluate(
+        self, trainer: Any, model: Any, measures: Callable[[Sides], Mapping[str, float]]
+    ) -> None:
+        """Measure samples, log the values beside their intervals, and raise or clear the alarm."""
+        assert self._sides is not None  # made before training begins
+        values = dict(measures(Sides(*self._sides, self._samples(trainer, model))))
+        excess = {
+            name: self.intervals[name].excess(value)
+            for name, value in values.items()
+            if name in self.intervals
+        }
+        warm = model.counters["updates"] >= self.warm_up
+        if warm and self.alarm.update(badness(self.intervals, values)):
+            self._announce(trainer, model, values)
+        model.emit(
+            {
+                **{f"collapse/{name}": value for name, value in values.items()},
+                **{f"collapse_excess/{name}": value for name, value in excess.items()},
+                "collapse/state": STATES.index(self.alarm.state),
+            }
+        )
+
+    def _samples(self, trainer: Any, model: Any) -> Tensor:
+        """Return the features of fresh samples; the stream is keyed by the place in training."""
+        batch = trainer.datamodule.examples("valid")
+        rows = torch.arange(self.count) % len(batch)
+        batch = batch[rows.to(batch.x.device)].to(model.device)
+        training = model.training
+        x = self.strategy.generate(
+            model,
+            n=self.count,
+            given=model.given_of(batch),
+            condition=batch.condition,
+            lengths=batch.lengths,
+            generator=generator(
+                self.seed, "diagnostics", model.counters["updates"], device=model.device
+            ),
+        )
+        model.train(training)
+        return self.space(x, batch.lengths)
+
+    def _announce(self, trainer: Any, model: Any, values: Mapping[str, float]) -> None:
+        found = ", ".join(attribute(self.intervals, values)) or "no failure that has a name"
+        text = (
+            f"Mode collapse is {self.alarm.state} at update {model.counters['updates']}: {found}."
+            if self.alarm.state != "healthy"
+            else f"Samples are healthy again at update {model.counters['updates']}."
+        )
+        log.warning("%s", text)
+        for logger in trainer.loggers:
+            if hasattr(logger, "alert"):
+                logger.alert("Mode collapse", text, self.alarm.state)
+
+    # -- in the checkpoint --------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "alarm": self.alarm.as_dict(),
+            "intervals": {name: interval.as_dict() for name, interval in self.intervals.items()},
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.alarm = Alarm(**state_dict["alarm"])
+
+
+def default_space(representation: Representation) -> FeatureSpace:
+    """Return the space in which modes of this kind of example are told apart best."""
+    if representation.content == "music":
+        return PitchClasses(representation, parts=4)
+    return Raw(representation)
+
+
+def named(pool: Reference, split: int) -> np.ndarray:
+    """Return the groups of a split's examples; no two splits share one."""
+    return 2 * pool.group.astype(np.int64) + split

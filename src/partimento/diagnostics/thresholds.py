@@ -1,0 +1,21 @@
+"""Every constant that decides anything about collapse, in half-widths of reference intervals.
+
+A value at 1 is at the end of the interval that a perfect model leaves once in a hundred times (see
+`calibration.Interval.excess`). Nothing else in the package decides what is a failure.
+"""
+
+from __future__ import annotations
+
+OUTSIDE = 1.0
+"""From here on a value counts for the attribution of a failure."""
+WARNING = 1.5
+"""From here on a value is a warning: six measures are looked at again and again."""
+CRITICAL = 4.0
+CLEAR = 1.0
+"""An alarm ends when all values are below this again (hysteresis)."""
+IN_A_ROW = 2
+"""Evaluations in a row that raise or clear an alarm."""
+IMBALANCE = 3.0
+"""Up to here of `nearest_ratio`, modes are unevenly used rather than missing."""
+FEW = 0.5
+"""Share of the coverage of a perfect model below which modes are few rather than missing."""
