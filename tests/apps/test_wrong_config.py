@@ -82,8 +82,7 @@ WRONG_VALUES = [
     ("seed=null", "seed=null is wrong: input should be a valid integer."),
     (
         "accelerator.precision=33",
-        "accelerator.precision=33 is wrong: input should be '32-true', '16-mixed', 'bf16-mixed' or "
-        "'64-true'.",
+        "accelerator.precision=33 is wrong: input should be '32-true', '16-mixed' or 'bf16-mixed'.",
     ),
     ("resume=maybe", "resume=maybe is wrong: input should be 'auto', 'must', 'never' or 'force'."),
     ("representation.bars=0", "representation.bars=0 is wrong: input should be greater than 0."),

@@ -83,7 +83,7 @@ def test_what_cannot_change_a_result_is_no_part_of_the_identity(path, value):
         ("trainer.max_epochs", 3),
         ("trainer.batch_size", 16),
         ("trainer.monitor", "valid/accuracy"),
-        ("accelerator.precision", "64-true"),
+        ("accelerator.precision", "bf16-mixed"),
         ("accelerator.devices", 2),
         ("accelerator.threads", 1),
     ],

@@ -95,7 +95,7 @@ class AcceleratorConfig:
     device: Literal["auto", "cpu", "gpu"] = "auto"
     devices: PositiveInt = 1
     strategy: Literal["auto", "ddp"] = "auto"
-    precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"] = "32-true"
+    precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
     threads: PositiveInt = 2
 
     def __post_init__(self) -> None:
