@@ -64,6 +64,7 @@ def checkpointing_of(
         every=config.checkpoint_every,
         seconds=config.checkpoint_seconds,
         max_updates=config.max_updates,
+        keep=config.keep_epochs,
         stop_requested=stop,
     )
 

@@ -85,6 +85,7 @@ class TrainerConfig:
     log_every: Annotated[int, Gt(0)] = field(default=50, metadata=NOT_IDENTITY)
     checkpoint_every: PositiveInt | None = field(default=None, metadata=NOT_IDENTITY)
     checkpoint_seconds: Annotated[float, Ge(0)] = field(default=5.0, metadata=NOT_IDENTITY)
+    keep_epochs: list[PositiveInt] = field(default_factory=list, metadata=NOT_IDENTITY)
     progress_bar: bool = field(default=True, metadata=NOT_IDENTITY)
 
 
@@ -224,6 +225,8 @@ def filled(schema: type, values: Mapping[str, Any]) -> dict[str, Any]:
             result[item.name] = filled(nested, values.get(item.name, {}))
         elif item.name not in values and item.default is not MISSING:
             result[item.name] = item.default
+        elif item.name not in values and item.default_factory is not MISSING:
+            result[item.name] = item.default_factory()
     return result
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,7 @@ class Checkpointing(Callback):
         seconds: Shortest time between checkpoints after validation; where epochs are short, writing
             would take a good part of the time. What it leaves out is trained again on resume.
         max_updates: Updates after which training stops.
+        keep: Epochs whose weights stay, beside the best and the last.
         stop_requested: Says whether the person or the cluster has asked to stop.
     """
 
@@ -86,6 +87,7 @@ class Checkpointing(Callback):
         every: int | None = None,
         seconds: float = 0.0,
         max_updates: int | None = None,
+        keep: Collection[int] = (),
         stop_requested: Callable[[], bool] = lambda: False,
     ) -> None:
         self.folder = folder
@@ -95,6 +97,7 @@ class Checkpointing(Callback):
         self.every = every
         self.seconds = seconds
         self.max_updates = max_updates
+        self.keep = frozenset(keep)
         self.stop_requested = stop_requested
         self.best = math.inf
         self.best_counters: dict[str, int] = {}
@@ -148,10 +151,14 @@ class Checkpointing(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
         pl_module.count(epochs=1)
         self._keep_best(trainer, pl_module)
+        epoch = pl_module.counters["epochs"]
+        kept = epoch in self.keep
+        if kept:
+            self._save(trainer, self.folder.epoch(epoch), weights_only=True)
         self._stop_where_due(trainer, pl_module)
         asked = self._asked(trainer)
         over = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
-        if asked or over or self._due(trainer):
+        if asked or over or kept or self._due(trainer):
             self._save(trainer, self.folder.last)
             self._saved_at = pl_module.counters["batches_seen"]
             self._saved_when = time.monotonic()

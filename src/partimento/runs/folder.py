@@ -41,6 +41,10 @@ class RunFolder:
         """The checkpoint with the best monitored value."""
         return self.path / "checkpoints" / "best.ckpt"
 
+    def epoch(self, number: int) -> Path:
+        """The checkpoint of an epoch that `trainer.keep_epochs` names."""
+        return self.path / "checkpoints" / f"epoch-{number:04d}.ckpt"
+
     def read(self) -> dict[str, Any]:
         """Return run.json, or {} when there is none."""
         return self.read_json("run.json")
