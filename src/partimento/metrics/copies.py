@@ -1,0 +1,60 @@
+"""Copies: samples that are examples of the training set to the note, and samples that recur."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def rows_of(x: np.ndarray) -> list[bytes]:
+    """Return examples `(n, ...)` of integers as bytes that are equal where the examples are."""
+    flat = np.ascontiguousarray(x, dtype=np.int64).reshape(len(x), -1)
+    return [row.tobytes() for row in flat]
+
+
+def copy_rate(samples: np.ndarray, corpus: np.ndarray) -> float:
+    """Return the share of samples that equal an example of a corpus.
+
+    Real music quotes too: the rate means something beside that of held-out examples.
+
+    Args:
+        samples: Examples `(n, ...)` of integers.
+        corpus: Examples `(m, ...)` of the same shape.
+
+    Raises:
+        ValueError: When there are no samples, or the shapes differ.
+    """
+    if not len(samples) or samples.shape[1:] != corpus.shape[1:]:
+        raise ValueError(f"no copies of {corpus.shape} can be looked for among {samples.shape}")
+    known = set(rows_of(corpus))
+    return sum(row in known for row in rows_of(samples)) / len(samples)
+
+
+def unique_share(samples: np.ndarray) -> float:
+    """Return the number of different samples over the number of samples, `(n, ...)` integers.
+
+    It falls with the number of samples, so that only equally many are to be compared.
+
+    Raises:
+        ValueError: When there are no samples.
+    """
+    if not len(samples):
+        raise ValueError("there are no samples to compare")
+    return len(set(rows_of(samples))) / len(samples)
+
+
+def near_copy_rate(samples: np.ndarray, corpus: np.ndarray, most: int) -> float:
+    """Return the share of samples that differ from some example of a corpus in few cells.
+
+    Args:
+        samples: Examples `(n, ...)` of integers.
+        corpus: Examples `(m, ...)` of the same shape.
+        most: Cells in which a near copy differs, at most; 0: exact copies alone.
+
+    Raises:
+        ValueError: When there are no samples, or the shapes differ.
+    """
+    if not len(samples) or samples.shape[1:] != corpus.shape[1:]:
+        raise ValueError(f"no copies of {corpus.shape} can be looked for among {samples.shape}")
+    flat = corpus.reshape(len(corpus), -1)
+    near = [((flat != row).sum(axis=1) <= most).any() for row in samples.reshape(len(samples), -1)]
+    return float(np.mean(near))
