@@ -17,6 +17,7 @@ from partimento.building import build
 from partimento.config import conf_dir
 from partimento.distributions import Categorical
 from partimento.errors import UserError
+from partimento.formats.files import read_piece
 from partimento.losses import SigmoidObjective
 
 ALL = sorted(
@@ -30,10 +31,13 @@ PLAYERS = tuple(
 )
 # Options of an adversarial model.
 GAMES = [pair for pair in ALL if pair[0] in PLAYERS and pair not in LIKELIHOODS]
+# Experiments with a generator of latent codes; what two of them share is no option by itself.
+SYSTEMS = [pair for pair in ALL if pair[0] == "experiment" and re.match("gan_|imle_", pair[1])]
 OPTIONS = [
     pair
     for pair in ALL
-    if pair[0] not in ("dataset", "representation", "model") and pair not in GAMES
+    if pair[0] not in ("dataset", "representation", "model", "experiment/shared")
+    and pair not in (*GAMES, *SYSTEMS)
 ]
 PRIMARY = sorted(path.stem for path in conf_dir().glob("*.yaml"))
 FEW = ("trainer.max_updates=2", "trainer.max_epochs=1", "trainer.limit_train_batches=3")
@@ -103,6 +107,35 @@ def test_an_option_of_a_game_takes_a_step(tiny, tmp_path, group, option):
     (folder,) = only_runs(tmp_path)
     piece = partimento.load(folder).sample(1, seed=0)[0]
     assert piece.parts == ("soprano", "alto", "tenor", "bass")
+
+
+@pytest.mark.parametrize(("group", "option"), SYSTEMS)
+def test_a_system_takes_steps_and_makes_music(tiny, tmp_path, group, option):
+    kept = [text for text in tiny(*FEW) if not text.startswith("model.hidden")]
+    overrides = [*kept, f"{group}={option}", "model.generator.hidden=[8]"]
+    record = partimento.train(with_option(overrides, "diagnostics", "samples"))
+    assert record["status"] == "finished"
+    assert record["counters"]["updates"] == 2
+    (folder,) = only_runs(tmp_path)
+    assert (folder / "samples" / "final.png").stat().st_size > 5000
+    piece = read_piece(folder / "samples" / "final.mid")
+    assert len(piece) > 0
+    assert piece.end > 4 * piece.resolution  # of eight or twelve quarter notes
+
+
+@pytest.mark.parametrize("corpus", ["celtic", "chorales"])
+def test_gan_and_imle_differ_in_one_word(corpus):
+    """They learn from the same data with the same generator."""
+    gan, imle = (
+        compose_request([f"experiment={name}_{corpus}", "accelerator=cpu"], "train").resolved
+        for name in ("gan", "imle")
+    )
+    assert (gan["model"]["name"], imle["model"]["name"]) == ("gan", "imle")
+    for section in ("dataset", "representation", "data", "strategy", "diagnostics"):
+        assert gan[section] == imle[section]
+    for key in ("generator", "latent", "latent_kind"):
+        assert gan["model"][key] == imle["model"][key]
+    assert gan["model"]["relaxation"]["noise"] is imle["model"]["relaxation"]["noise"] is False
 
 
 @pytest.mark.parametrize("name", PRIMARY)

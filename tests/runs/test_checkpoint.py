@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import partimento
+from partimento import experiment
 from partimento.errors import Interrupted, UserError
 from partimento.runs.checkpoint import AtomicCheckpointIO, Checkpointing
 from partimento.runs.folder import RunFolder
@@ -279,6 +280,84 @@ def test_training_takes_the_signals_back_from_lightning(tmp_path):
         assert signal.getsignal(signal.SIGTERM) == ours
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop.asked == signal.SIGTERM
+
+
+# -- epochs that are kept ---------------------------------------------------------------------------
+
+
+def test_kept_epochs_are_saved_beside_best_and_last(tmp_path):
+    """Where epochs are kept the last checkpoint is written too, whatever its age."""
+    folder = RunFolder(tmp_path)
+    callback = Checkpointing(folder, per_epoch=5, monitor=None, keep=[2, 4], seconds=1e9)
+    trainer = Trainer()
+    callback.on_train_start(trainer, Counting(0))
+    for epoch in (1, 2, 3, 4):
+        after_epoch(callback, trainer, epoch, None)
+    assert trainer.saved == [
+        "best", "best", "epoch-0002", "last", "best", "best", "epoch-0004", "last"
+    ]  # fmt: skip
+
+
+def weights(path):
+    return torch.load(path, weights_only=True)["state_dict"]
+
+
+def same(first, second):
+    assert first.keys() == second.keys()
+    for name in first:
+        assert torch.equal(first[name], second[name]), name
+
+
+def test_a_kept_epoch_is_what_a_run_of_that_length_ends_with(tiny, tmp_path):
+    partimento.train(
+        tiny("trainer.max_epochs=3", "trainer.keep_epochs=[2,7]", outputs=tmp_path / "a")
+    )
+    partimento.train(tiny("trainer.max_epochs=2", outputs=tmp_path / "b"))
+    (kept,) = (tmp_path / "a").rglob("epoch-*.ckpt")
+    assert kept.name == "epoch-0002.ckpt"
+    (last,) = (tmp_path / "b").rglob("last.ckpt")
+    same(weights(kept), weights(last))
+    trained = partimento.load(kept)
+    assert trained.model.counters["epochs"] == 2
+    assert trained.model.counters["updates"] == 12
+
+
+@pytest.mark.parametrize("stop", [4, 10])
+def test_a_resumed_run_keeps_the_same_epoch(tiny, tmp_path, monkeypatch, stop):
+    """Interrupted before and after the epoch that is kept."""
+    more = ("trainer.max_epochs=2", "trainer.keep_epochs=[1]", "trainer.checkpoint_every=1")
+    partimento.train(tiny(*more, outputs=tmp_path / "whole"))
+    looks = []
+
+    class Stop(StopRequest):
+        def __call__(self) -> bool:
+            looks.append(None)
+            return len(looks) == stop
+
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        patch.setattr(experiment, "StopRequest", Stop)
+        partimento.train(tiny(*more, outputs=tmp_path / "resumed"))
+    found = list((tmp_path / "resumed").rglob("epoch-0001.ckpt"))
+    assert len(found) == (stop > 6)
+    partimento.train(tiny(*more, outputs=tmp_path / "resumed"))
+    (whole,), (resumed,) = (
+        (tmp_path / name).rglob("epoch-0001.ckpt") for name in ("whole", "resumed")
+    )
+    same(weights(whole), weights(resumed))
+
+
+def test_which_epochs_are_kept_makes_no_other_run(tiny, tmp_path):
+    for more in ((), ("trainer.keep_epochs=[1]",)):
+        partimento.train(tiny("trainer.max_epochs=1", *more))
+    assert len(list(tmp_path.rglob("run.json"))) == 1
+
+
+@pytest.mark.parametrize("epochs", ["[0]", "[-3]", "many", "[1.5]"])
+def test_epochs_that_there_are_none_of(cli, tiny, epochs):
+    result = cli("train", *tiny(f"trainer.keep_epochs={epochs}"))
+    assert result.code != 0
+    assert "trainer.keep_epochs" in result.sentence
+    assert "Traceback" not in result.err
 
 
 def test_a_run_that_diverges_says_so(tiny):
