@@ -194,14 +194,16 @@ def verdict(
 ) -> dict[str, Any]:
     """Return what the rules say of the later epoch."""
     earlier, later = epochs.values()
-    better = {
-        name: [more == (b > a) and a != b for a, b in zip(earlier[name], later[name], strict=True)]
+    gains = {
+        name: [
+            (b - a) * (1 if more else -1) for a, b in zip(earlier[name], later[name], strict=True)
+        ]
         for name, (_, more) in FIGURES.items()
         if more is not None
     }
     mean = {name: statistics.mean(values) for name, values in later.items()}
-    wins = {name for name, seeds in better.items() if all(seeds)}
-    losses = {name for name, seeds in better.items() if not any(seeds)}
+    wins = {name for name, seeds in gains.items() if min(seeds) > 0}
+    losses = {name for name, seeds in gains.items() if max(seeds) < 0}
 
     def whole(names: set[str]) -> bool:
         return "coverage" in names and len(names & set(DIVERGENCES)) >= 2
@@ -209,7 +211,7 @@ def verdict(
     as_real = {name: mean[name] <= real[name][2] for name in DIVERGENCES}
     return {
         "outcome": "better" if whole(wins) else "worse" if whole(losses) else "mixed",
-        "seeds_better": {name: sum(seeds) for name, seeds in better.items()},
+        "seeds_better": {name: sum(gain > 0 for gain in seeds) for name, seeds in gains.items()},
         "collapsed": mean["coverage"] < statistics.mean(earlier["coverage"]) / 2
         or mean["unique"] < 0.5,
         "copies": mean["copies"] > real["copies"][2] + 0.01,
