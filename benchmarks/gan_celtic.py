@@ -54,7 +54,7 @@ from partimento.reports.pianoroll import draw_sheet
 from partimento.representations.base import Representation
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-PAGE = DOCS / "gan_celtic.md"
+PAGE, RESULT = DOCS / "gan_celtic.md", RESULTS / "gan_celtic.json"
 SEEDS = (1, 2, 3)
 EPOCHS = {"gan": (500, 5000), "imle": (20, 200)}
 DRAWS, RESAMPLES = 20, 200
@@ -232,17 +232,19 @@ def show(folder: Path, kind: str, epoch: int) -> None:
 
 def table(found: dict[str, Any]) -> str:
     """Return the table of the page: one line per model and epoch, means and each seed."""
-    lines = ["| | " + " | ".join(heading for heading, _ in FIGURES.values()) + " |"]
-    lines.append("|---|" + "---:|" * len(FIGURES))
+    digits = {name: 4 if name in DIVERGENCES else 3 for name in FIGURES}
+    head = " | ".join(heading for heading, _ in FIGURES.values())
+    lines = [f"| | {head} |", "|---|" + "---:|" * len(FIGURES)]
     for kind, epochs in found["models"].items():
         for epoch, rows in epochs.items():
             cells = [
-                f"{statistics.mean(rows[name]):.3f} ({', '.join(f'{v:.3f}' for v in rows[name])})"
-                for name in FIGURES
+                f"{statistics.mean(rows[n]):.{d}f} ({', '.join(f'{v:.{d}f}' for v in rows[n])})"
+                for n, d in digits.items()
             ]
             lines.append(f"| {kind.upper()}, epoch {int(epoch)} | " + " | ".join(cells) + " |")
-    real = [f"{mid:.3f} [{low:.3f}, {high:.3f}]" for low, mid, high in found["real"].values()]
-    return "\n".join([*lines, "| real music | " + " | ".join(real) + " |"])
+    real = [(*found["real"][n], d) for n, d in digits.items()]
+    cells = [f"{mid:.{d}f} [{low:.{d}f}, {high:.{d}f}]" for low, mid, high, d in real]
+    return "\n".join([*lines, "| real music | " + " | ".join(cells) + " |"])
 
 
 def paged(text: str, found: dict[str, Any]) -> str:
@@ -261,8 +263,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if not arguments.page:
         study(arguments.kinds, arguments.outputs)
-    found = json.loads((RESULTS / "gan_celtic.json").read_text())["figures"]
-    PAGE.write_text(paged(PAGE.read_text(), found))
+    PAGE.write_text(paged(PAGE.read_text(), json.loads(RESULT.read_text())["figures"]))
 
 
 def study(kinds: list[str], outputs: str) -> None:
