@@ -95,11 +95,9 @@ def overrides(kind: str, seed: int, outputs: str) -> list[str]:
 
 def real_phrases(resolved: dict[str, Any]) -> tuple[Representation, Phrases, Phrases]:
     """Return the representation, and the phrases of the training and the test split."""
-    dataset = build_dataset(resolved)
+    dataset, cache = build_dataset(resolved), resolved["paths"]["cache"]
     representation = build_representation(resolved, dataset)
-    data = MusicDataModule(
-        dataset, representation, data_config(resolved), cache=resolved["paths"]["cache"]
-    )
+    data = MusicDataModule(dataset, representation, data_config(resolved), cache=cache)
     ids = [piece.id for piece in data.corpus.pieces]
     group_of = dict(zip(ids, data.corpus.groups, strict=True))
 
@@ -166,8 +164,8 @@ def real_figures(
         again = draw.choice(groups := np.unique(held_out.group), len(groups))
         places = np.concatenate([np.flatnonzero(held_out.group == group) for group in again])
         rows.append({**row, **copying(held_out.tokens[places], train)})
-    shares = (0.025, 0.5, 0.975)
-    return {f: np.quantile([row[f] for row in rows], shares).round(5).tolist() for f in FIGURES}
+    ends = {f: np.quantile([row[f] for row in rows], (0.025, 0.5, 0.975)) for f in FIGURES}
+    return {name: values.round(5).tolist() for name, values in ends.items()}
 
 
 def sampled(trained: Trained, n: int, seed: int) -> np.ndarray:
@@ -244,7 +242,7 @@ def table(found: dict[str, Any]) -> str:
             lines.append(f"| {kind.upper()}, epoch {int(epoch)} | " + " | ".join(cells) + " |")
     real = [(*found["real"][n], d) for n, d in digits.items()]
     cells = [f"{mid:.{d}f} [{low:.{d}f}, {high:.{d}f}]" for low, mid, high, d in real]
-    return "\n".join([*lines, "| real music | " + " | ".join(cells) + " |"])
+    return "\n".join([*lines, f"| real music | {' | '.join(cells)} |"])
 
 
 def paged(text: str, found: dict[str, Any]) -> str:
