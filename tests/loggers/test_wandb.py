@@ -253,3 +253,13 @@ def test_two_runs_in_one_process_do_not_share_a_row(tmp_path):
         found = read_offline(tmp_path / name)
         assert found.run["run_id"] == name
         assert found.values("value") == {1: len(name), 2: len(name)}
+
+
+def test_alerts_are_sent_once_each_with_their_level(tmp_path):
+    logger = WandbLogger(tmp_path, "id")
+    logger.log_metrics({"value": 1, "updates": 1})
+    for state in ("critical", "warning", "healthy"):
+        logger.alert("Mode collapse", f"now {state}", state)
+    logger.close(0)
+    told = [(alert["text"], alert["level"]) for alert in read_offline(tmp_path).alerts]
+    assert told == [("now critical", "ERROR"), ("now warning", "WARN"), ("now healthy", "INFO")]

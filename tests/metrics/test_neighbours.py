@@ -27,6 +27,31 @@ def test_equal_points_are_at_distance_zero_however_far_out() -> None:
     assert torch.equal(index, torch.arange(20))
 
 
+@pytest.mark.parametrize("kind", ["real", "binary", "far", "equal", "nearly equal"])
+def test_many_features_give_what_differences_give(kind: str) -> None:
+    """Inner products cancel digits; the answer must not, nor its choice among equals."""
+    draw = torch.Generator().manual_seed(1)
+    x, pool = torch.randn(30, 200, generator=draw), torch.randn(90, 200, generator=draw)
+    if kind == "binary":
+        x, pool = (x[:, :40] > 1).float(), (pool[:, :40] > 1).float()
+    if kind == "far":
+        x, pool = x + 1e4, pool + 1e4
+    if kind == "equal":
+        x, pool = x[:1].repeat(30, 1), x[:1].repeat(90, 1)
+    if kind == "nearly equal":
+        pool = pool[:1] + 1e-6 * pool
+        x = pool[:30].clone()
+    pairs = torch.cdist(x, pool, compute_mode="donot_use_mm_for_euclid_dist").min(1)
+    for block in (90, 10**9):
+        distance, index = nearest(x, pool, block)
+        torch.testing.assert_close(distance, pairs.values, rtol=1e-6, atol=0)
+        exact = (x[:, None].double() - pool[None].double()).square().sum(-1)
+        chosen = exact.gather(1, index[:, None])[:, 0].sqrt()
+        torch.testing.assert_close(chosen, exact.min(1).values.sqrt(), rtol=1e-5, atol=1e-9)
+        if kind in ("binary", "equal"):  # whole numbers: equals are exactly equal
+            assert torch.equal(index, pairs.indices)
+
+
 def test_the_first_of_equals() -> None:
     pool = torch.zeros(3, 2)
     assert nearest(torch.ones(1, 2), pool)[1].tolist() == [0]

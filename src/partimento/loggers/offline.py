@@ -23,6 +23,7 @@ class OfflineRun:
             one had logged, the later rows count.
         files: Media and saved files, as absolute paths.
         unreadable: Offline files that hold nothing whole (W&B was killed before its first flush).
+        alerts: Alerts in order, with title, text and level.
         axes: Name → the counter that is its x-axis; "*" stands for all names that are not there.
     """
 
@@ -30,6 +31,7 @@ class OfflineRun:
     history: list[dict[str, Any]]
     files: list[Path]
     unreadable: list[Path]
+    alerts: list[dict[str, Any]]
     axes: dict[str, str]
 
     def values(self, name: str) -> dict[int, float]:
@@ -50,6 +52,7 @@ def read_offline(folder: str | Path) -> OfflineRun:
     history: list[dict[str, Any]] = []
     files: list[Path] = []
     unreadable: list[Path] = []
+    alerts: list[dict[str, Any]] = []
     axes: dict[str, str] = {}
     for path in paths:
         records = list(_records(path))
@@ -61,10 +64,12 @@ def read_offline(folder: str | Path) -> OfflineRun:
             elif record["type"] == "metric" and "step_metric" in record["metric"]:
                 metric = record["metric"]
                 axes[metric.get("name") or metric["glob_name"]] = metric["step_metric"]
+            elif record["type"] == "alert":
+                alerts.append(record["alert"])
             elif record["type"] == "files":
                 files += _existing(path.parent / "files", record["files"]["files"])
         history = _united(history, list(_history(records)))
-    return OfflineRun(run, sorted(history, key=_updates), files, unreadable, axes)
+    return OfflineRun(run, sorted(history, key=_updates), files, unreadable, alerts, axes)
 
 
 def _united(earlier: list[dict[str, Any]], later: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -141,10 +141,9 @@ class WandbLogger(pytorch_lightning.loggers.WandbLogger):
     @rank_zero_only
     def alert(self, title: str, text: str, state: str) -> None:
         """Send an alert, as W&B shows and mails it; `state` is healthy, warning or critical."""
-        import wandb
-
-        levels = {"critical": wandb.AlertLevel.ERROR, "warning": wandb.AlertLevel.WARN}
-        self._run().alert(title=title, text=text, level=levels.get(state, wandb.AlertLevel.INFO))
+        level = {"critical": "ERROR", "warning": "WARN"}.get(state, "INFO")
+        # Else a second change of state within a minute would be lost.
+        self.experiment.alert(title=title, text=text, level=level, wait_duration=0)
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
