@@ -20,8 +20,11 @@ HOOKS = ("on_before_backward", "on_after_backward", "on_before_optimizer_step")
 
 
 def listens(owner: object, base: type) -> bool:
-    """Whether an object has a hook of its own around an update."""
-    return any(getattr(type(owner), name) is not getattr(base, name) for name in HOOKS)
+    """Whether an object, or its class, has a hook of its own around an update."""
+    return any(
+        name in vars(owner) or getattr(type(owner), name) is not getattr(base, name)
+        for name in HOOKS
+    )
 
 
 def is_direct(trainer: Trainer, model: LightningModule, base: type[LightningModule]) -> bool:
