@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -16,7 +15,7 @@ from torch.nn import functional as F
 from partimento.data.batch import Batch
 from partimento.data.loader import Beats, EvalLoader, TrainLoader
 from partimento.datasets.mixtures import Ring
-from partimento.distributions import Bernoulli, Normal
+from partimento.distributions import Categorical, Normal
 from partimento.errors import UserError
 from partimento.losses import objectives, penalties
 from partimento.models.adversarial import Adversarial
@@ -26,9 +25,12 @@ from partimento.models.techniques import InstanceNoise
 from partimento.networks import MLP, MLPDiscriminator
 from partimento.networks.discriminator import AutoencoderDiscriminator
 from partimento.runs.quiet import quiet_lightning
-from partimento.seeds import seed_global
-from partimento.studies.stacked import StackedAdversarial
+from partimento.seeds import seed_global, stream_seed
+from partimento.studies.stacked import StackedAdversarial, scale_rates
 from partimento.studies.stacked_matching import StackedImplicit
+
+Weights = dict[str, Tensor]
+Moments = tuple[Weights, Weights, int]
 
 POINTS = Normal((1, 2))
 SEEDS = (0, 5, 1001)
@@ -118,21 +120,28 @@ def fit(model: Model, updates: int) -> None:
         trainer.fit(model, Beats(loader), EvalLoader(EXAMPLES, batch_size=BATCH))  # type: ignore[arg-type]
 
 
+def train(stack: StackedAdversarial | StackedImplicit, updates: int) -> None:
+    while stack.updates < updates:
+        stack.iterate()
+
+
 def assert_same_weights(one: nn.Module, other: nn.Module, *, buffers: bool = True) -> None:
     left = one.state_dict() if buffers else dict(one.named_parameters())
     right = other.state_dict() if buffers else dict(other.named_parameters())
     for name, value in left.items():
-        torch.testing.assert_close(right[name], value, atol=1e-5, rtol=1e-5, msg=lambda m, n=name: f"{n}: {m}")  # fmt: skip
+        close = torch.allclose(right[name], value, atol=1e-5, rtol=1e-5)
+        assert close, f"{name} differs by {float((right[name] - value).abs().max()):.2g}"
 
 
 @pytest.mark.parametrize("name", GAMES)
 def test_a_stack_of_games_is_its_runs(name: str) -> None:
     stack = StackedAdversarial([game(seed, **GAMES[name]) for seed in SEEDS], EXAMPLES.x, BATCH)
     before = [value.clone() for value in stack.generator.parameters]
-    while stack.updates < 10:
-        stack.iterate()
+    train(stack, 10)
     stack.write()
-    assert any(not torch.equal(a, b) for a, b in zip(before, stack.generator.parameters, strict=True))
+    assert any(
+        not torch.equal(a, b) for a, b in zip(before, stack.generator.parameters, strict=True)
+    )
     codes = torch.randn(3, 50, 3)
     averaged = stack.points(codes, averaged=True)
     for index, seed in enumerate(SEEDS):
@@ -153,11 +162,135 @@ def test_a_stack_of_games_is_its_runs(name: str) -> None:
 @pytest.mark.parametrize("options", [{}, {"batches": 1, "rematch": 2, "noise": 0.0}])
 def test_a_stack_of_matchings_is_its_runs(options: dict[str, Any]) -> None:
     stack = StackedImplicit([match(seed, **options) for seed in SEEDS], EXAMPLES.x, BATCH)
-    while stack.updates < 20:
-        stack.iterate()
+    train(stack, 20)
     stack.write()
     for index, seed in enumerate(SEEDS):
         own = match(seed, **options)
         fit(own, 20)
         assert own.counters["batches_seen"] == stack.batches_seen
         assert_same_weights(own.generator, stack.models[index].generator)
+
+
+def ahead(model: Adversarial, real: Tensor, fake: Tensor, moments: Moments, steps: int) -> Weights:
+    """Adam's steps on the discriminator, written from the paper's algorithm, as pure functions."""
+    weights = {n: p.detach().requires_grad_() for n, p in model.discriminator.named_parameters()}
+    first, second, made = moments
+    first, second = dict(first), dict(second)
+    for step in range(made + 1, made + steps + 1):
+        on_real, on_fake = (
+            functional_call(model.discriminator, weights, x)[0] for x in (real, fake)
+        )
+        loss = F.softplus(-on_real).mean() + F.softplus(on_fake).mean()
+        found = torch.autograd.grad(loss, list(weights.values()), create_graph=True)
+        for (name, weight), gradient in zip(list(weights.items()), found, strict=True):
+            first[name] = 0.5 * first[name] + 0.5 * gradient
+            second[name] = 0.99 * second[name] + 0.01 * gradient**2
+            mean, square = first[name] / (1 - 0.5**step), second[name] / (1 - 0.99**step)
+            weights[name] = weight - 1e-3 * mean / ((square + 1e-30).sqrt() + 1e-4)
+    return weights
+
+
+def moments_of(optimizer: torch.optim.Optimizer, model: Adversarial) -> Moments:
+    named = list(model.discriminator.named_parameters())
+    states = {name: optimizer.state[parameter] for name, parameter in named}
+    if not any(states.values()):
+        zeros = {name: torch.zeros_like(parameter) for name, parameter in named}
+        return zeros, zeros, 0
+    means = {name: state["exp_avg"].clone() for name, state in states.items()}
+    squares = {name: state["exp_avg_sq"].clone() for name, state in states.items()}
+    return means, squares, int(next(iter(states.values()))["step"])
+
+
+def unrolled_run(model: Adversarial, iterations: int, steps: int) -> None:
+    """Metz et al. 2017: one discriminator update, then a generator's that looks ahead."""
+    generator, discriminator = model.generator, model.discriminator
+    adam_g, adam_d = adam(generator.parameters()), adam(discriminator.parameters())
+    loader = TrainLoader(EXAMPLES, batch_size=BATCH, seed=model.seed)
+
+    def codes(attempt: int, count: int) -> Tensor:
+        stream = torch.Generator().manual_seed(stream_seed(model.seed, "latent", attempt))
+        return torch.randn(count, 3, generator=stream)
+
+    for index in range(iterations):
+        real = loader.batch(index).x
+        fake = generator(codes(2 * index + 1, len(real))).detach()
+        scores = discriminator(real)[0], discriminator(fake)[0]
+        adam_d.zero_grad()
+        (F.softplus(-scores[0]).mean() + F.softplus(scores[1]).mean()).backward()
+        adam_d.step()
+        fake = generator(codes(2 * index + 2, len(real)))
+        weights = ahead(model, real, fake, moments_of(adam_d, model), steps)
+        adam_g.zero_grad()
+        F.softplus(-functional_call(discriminator, weights, fake)[0]).mean().backward()
+        adam_g.step()
+
+
+def test_a_stack_that_looks_ahead_is_its_runs() -> None:
+    stack = StackedAdversarial([game(seed) for seed in SEEDS], EXAMPLES.x, BATCH, unrolled=3)
+    plain = StackedAdversarial([game(seed) for seed in SEEDS], EXAMPLES.x, BATCH)
+    train(stack, 10)
+    train(plain, 10)
+    stack.write()
+    apart = (stack.generator.parameters[0] - plain.generator.parameters[0]).abs().max()
+    assert float(apart.detach()) > 1e-3  # the look-ahead changes more than rounding could
+    for index, seed in enumerate(SEEDS):
+        own = game(seed)
+        unrolled_run(own, 10, 3)
+        assert_same_weights(own.generator, stack.models[index].generator)
+        assert_same_weights(own.discriminator, stack.models[index].discriminator)
+
+
+def test_a_seed_does_not_depend_on_its_neighbours() -> None:
+    many = StackedAdversarial([game(seed) for seed in (3, 4, 7)], EXAMPLES.x, BATCH)
+    spoilt = game(8)
+    with torch.no_grad():
+        next(spoilt.generator.parameters()).fill_(torch.nan)  # a run that diverged
+    few = StackedAdversarial([spoilt, game(7)], EXAMPLES.x, BATCH)
+    train(many, 10)
+    train(few, 10)
+    for one, other in zip(many.generator.parameters, few.generator.parameters, strict=True):
+        torch.testing.assert_close(one[2], other[1], atol=1e-5, rtol=1e-5)
+        assert other[0].isnan().any()
+
+
+def test_rates_are_shares_of_the_first() -> None:
+    stack = StackedAdversarial([game(0)], EXAMPLES.x, BATCH)
+    for share in (0.5, 0.25, 1.0):
+        scale_rates(stack.optimizers, share)
+        rates = [optimizer.param_groups[0]["lr"] for optimizer in stack.optimizers]
+        assert rates == pytest.approx([share * 1e-3] * 2)
+    scale_rates(stack.optimizers, 0.0)
+    before = [parameter.clone() for parameter in stack.generator.parameters]
+    train(stack, 3)
+    assert all(torch.equal(a, b) for a, b in zip(before, stack.generator.parameters, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"techniques": {"noise": InstanceNoise()}}, r"part 'noise' cannot be stacked"),
+        ({"objective": objectives.Wasserstein}, r"part 'clip' cannot be stacked"),
+        ({"penalties": {"d": penalties.Dragan()}}, r"model\.penalties\.d cannot be stacked: take"),
+        (
+            {"discriminator": partial(MLPDiscriminator, hidden=SMALL, dropout=0.5)},
+            r"Dropout in MLPDiscriminator cannot be stacked",
+        ),
+        (
+            {"discriminator": partial(MLPDiscriminator, hidden=SMALL, minibatch="discrimination")},
+            r"MinibatchDiscrimination in MLPDiscriminator cannot be stacked",
+        ),
+        ({"generator_optimizer": torch.optim.SGD}, r"SGD cannot be stacked: let the models'"),
+    ],
+)
+def test_what_cannot_be_stacked(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        StackedAdversarial([game(0, **options)], EXAMPLES.x, BATCH)
+
+
+def test_only_points_are_stacked() -> None:
+    model = ImplicitMaximumLikelihood(Categorical((4, 1), (5,)))
+    with pytest.raises(UserError, match=r"Only models of real values without conditions"):
+        StackedImplicit([model], EXAMPLES.x, BATCH)
+    penalised = game(0, penalties={"r1": penalties.R1()})
+    with pytest.raises(UserError, match="Unrolling looks at losses without penalties"):
+        StackedAdversarial([penalised], EXAMPLES.x, BATCH, unrolled=2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -51,6 +51,13 @@ def check_stackable(models: Sequence[Model]) -> None:
             raise UserError("A clipped gradient's norm is over one run: stack models without it.")
 
 
+def scale_rates(optimizers: Iterable[torch.optim.Optimizer], factor: float) -> None:
+    """Set the learning rates to a share of those that the optimizers began with."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = factor * group.setdefault("initial_lr", group["lr"])
+
+
 class StackedAdversarial:
     """Several `Adversarial` models that differ only in their seeds, trained together.
 
@@ -86,6 +93,7 @@ class StackedAdversarial:
         optimizers = list(self.model.configure_optimizers())
         self.generator_optimizer = optimizer_like(optimizers[0], self.generator.parameters)
         self.discriminator_optimizer = optimizer_like(optimizers[1], self.discriminator.parameters)
+        self.optimizers = self.generator_optimizer, self.discriminator_optimizer
         self.average = [parameter.clone() for parameter in self.generator.detached()]
         self.balance = torch.zeros(len(models))
         self.unrolled = unrolled
@@ -228,7 +236,9 @@ def _check_parts(model: Adversarial, unrolled: int) -> None:
     clipped = isinstance(model.objective, Wasserstein) and model.objective.clip is not None
     if model.techniques or clipped:
         name = next(iter(model.techniques), "clip")
-        raise UserError(f"Models with model's part '{name}' cannot be stacked: train them one by one.")
+        raise UserError(
+            f"Models with model's part '{name}' cannot be stacked: train them one by one."
+        )
     for name, penalty in model.penalties.items():
         if not isinstance(penalty, (GradientPenalty, R1, R2)):
             raise UserError(f"model.penalties.{name} cannot be stacked: take gradient, r1 or r2.")

@@ -44,6 +44,7 @@ class StackedImplicit:
         self.optimizer = optimizer_like(
             self.model.configure_optimizers(), self.generator.parameters
         )
+        self.optimizers = (self.optimizer,)
         self.ema = ema
         self.average = [parameter.clone() for parameter in self.generator.detached()]
         self.batches_seen = self.updates = 0

@@ -57,9 +57,11 @@ class SpectralNorms:
     """
 
     def __init__(self, layers: Sequence[nn.Module]) -> None:
-        norms = [layer.parametrizations.weight[0] for layer in layers]  # type: ignore[union-attr,index]
-        self.left = torch.stack([norm._u for norm in norms]).unsqueeze(2)
-        self.right = torch.stack([norm._v for norm in norms]).unsqueeze(2)
+        norms = [dict(layer.named_buffers()) for layer in layers]
+        self.left = torch.stack([norm["parametrizations.weight.0._u"] for norm in norms])[..., None]
+        self.right = torch.stack([norm["parametrizations.weight.0._v"] for norm in norms])[
+            ..., None
+        ]
 
     def __call__(self, weight: Tensor) -> Tensor:
         """Return weights `(stack, out, in)`, each divided by its largest singular value."""
@@ -124,11 +126,11 @@ class StackedNetwork:
 
 def _weight(layer: nn.Module) -> Tensor:
     """Return a linear layer's weight as it is trained, before it is normalised, `(out, in)`."""
-    if parametrize.is_parametrized(layer, "weight"):
-        return layer.parametrizations.weight.original.data  # type: ignore[union-attr,return-value]
-    return layer.weight.data  # type: ignore[union-attr,return-value]
+    own = dict(layer.named_parameters())
+    name = "parametrizations.weight.original"
+    return own[name if name in own else "weight"].data
 
 
 def _bias(layer: nn.Module) -> Tensor:
     """Return a linear layer's bias, `(1, out)`."""
-    return layer.bias.data.unsqueeze(0)  # type: ignore[union-attr,operator]
+    return dict(layer.named_parameters())["bias"].data.unsqueeze(0)
