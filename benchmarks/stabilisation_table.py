@@ -1,0 +1,153 @@
+"""The page of the study of stabilisation, written from its results."""
+
+from __future__ import annotations
+
+import statistics
+from typing import Any
+
+from stabilisation_rule import (
+    BATCH,
+    BETAS,
+    EMA,
+    HIDDEN,
+    HOLD,
+    LATENT,
+    RECIPES,
+    SAMPLES,
+    WANTED,
+    WANTED_QUALITY,
+    Recipe,
+)
+
+NAMES = {
+    "non_saturating": "non-saturating, k = 1",
+    "non_saturating_k5": "non-saturating, k = 5",
+    "lsgan": "LSGAN",
+    "hinge_sn": "hinge, spectral norm",
+    "wgan_gp_k5": "WGAN-GP, k = 5",
+    "pacgan2": "PacGAN2",
+    "r3gan": "R3GAN's loss (R1, R2)",
+    "unrolled5": "unrolled, 5 steps",
+    "began": "BEGAN",
+    "imle": "IMLE",
+}
+MODES = {"ring": 8, "grid": 25}
+TITLES = {"ring": "The ring: 8 modes, sigma 0.01", "grid": "The grid: 25 modes, sigma 0.05"}
+PLAIN = Recipe("")
+
+
+def document(result: dict[str, Any]) -> str:
+    """Return the page in Markdown."""
+    figures = result["figures"]
+    parts = [_head(), *(_dataset(name, figures) for name in MODES), _settings(), _foot(result)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _head() -> str:
+    hidden = " x ".join(map(str, HIDDEN["ring"]))
+    return f"""# Ten ways against mode collapse
+
+<!-- Written by `python benchmarks/stabilisation.py --document` from its result file. -->
+
+Each method is a config of `Adversarial` (or of `ImplicitMaximumLikelihood`), and every seed is a run
+of it: the seeds of a method are trained as one stacked model on one processor core, and a test holds
+each of them to the weights of a run by itself (`tests/studies/test_stacked.py`). All methods have
+what is not theirs in common: generator and discriminator of {hidden} units, codes of {LATENT} normal
+numbers, batches of {BATCH}, Adam with betas {BETAS[0]} and {BETAS[1]}, an average of the generator's
+weights with decay {EMA}, which is what is judged, and learning rates that fall along a line to 0 from
+{HOLD:.0%} of the updates on. Learning rates and the methods' own settings were tuned on seeds from
+1000 on; the rule (`benchmarks/stabilisation_rule.py`) was committed before the seeds below were run.
+
+How to read it. {SAMPLES:,} samples of each seed go to the oracle. *All modes*: seeds in which every
+mode has a sample of high quality, one within 3 sigma of its centre. *High quality*: share of such
+samples; of the law's own draws it is 98.89 %, and no model can honestly have more. *Reverse KL*: how
+unevenly the modes are visited, in nats; even draws have (K - 1) / 2N on average, the floor. *Cost*:
+passes per generator update, where a forward pass of one network over a minibatch is 1 and a backward
+pass 2, so that a gradient evaluation is 3; discriminator updates, penalties, steps looked ahead and
+IMLE's pool are in it."""
+
+
+def _dataset(name: str, figures: dict[str, Any]) -> str:
+    rule, rows = figures["rule"][name], figures.get(name, {})
+    stable = ", ".join(NAMES[method] for method in rule["stable"]) or "none"
+    reached = "reached" if len(rule["stable"]) >= rule["wanted"] else "not reached"
+    quality = f" with a median high quality of at least {WANTED_QUALITY[name]:.2f}"
+    condition = quality if WANTED_QUALITY[name] else ""
+    lines = [
+        f"## {TITLES[name]}",
+        "",
+        f"Equal generator updates: {rule['updates']:,} of every method, {len(rule['seeds'])} seeds; "
+        f"floor of the reverse KL {rule['reverse_kl_floor']:.4f}.",
+        "",
+        *_table(name, rows, equal_evaluations=False),
+        "",
+        f"Aim: at least {rule['wanted']} method(s) with all {MODES[name]} modes in at least "
+        f"{WANTED[name]} of {len(rule['seeds'])} seeds{condition}. Those that have it: {stable}. "
+        f"The aim is {reached}.",
+        "",
+        f"Equal gradient evaluations: {rule['evaluations']:,} passes of every method, those of the "
+        "plain game's whole run, read off the same trajectories. A method whose update costs more is "
+        "read earlier, before its learning rates have fallen: the comparison is the harder on it.",
+        "",
+        *_table(name, rows, equal_evaluations=True),
+    ]
+    return "\n".join(lines)
+
+
+def _table(dataset: str, rows: dict[str, Any], *, equal_evaluations: bool) -> list[str]:
+    last = "updates" if equal_evaluations else "stable"
+    lines = [
+        f"| method | cost | all modes | median modes | high quality: median (least, most) "
+        f"| reverse KL: median | {last} |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+    ]
+    for method, row in rows.items():
+        found = row["equal_evaluations"] if equal_evaluations else row
+        every = sum(modes == MODES[dataset] for modes in found["modes"])
+        end = f"{row['updates_within_evaluations']:,}"
+        if not equal_evaluations:
+            end = "yes" if row["stable"] else "**no**"
+        quality = found["high_quality"]
+        lines.append(
+            f"| {NAMES[method]} | {row['passes_per_update']} | {every} of {len(found['modes'])} "
+            f"| {statistics.median(found['modes']):g} | {statistics.median(quality):.3f} "
+            f"({min(quality):.3f}, {max(quality):.3f}) | {_median(found['reverse_kl'])} | {end} |"
+        )
+    return lines
+
+
+def _median(values: list[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    if not known:
+        return "none reached"
+    note = f" (of {len(known)})" if len(known) < len(values) else ""
+    return f"{statistics.median(known):.3f}{note}"
+
+
+def _settings() -> str:
+    lines = ["## Settings that are not common to all", ""]
+    for name, recipes in RECIPES.items():
+        lines += [f"{TITLES[name].split(':')[0]}:", ""]
+        for method, recipe in recipes.items():
+            own = {
+                key: value
+                for key, value in vars(recipe).items()
+                if value != getattr(PLAIN, key) and key != "objective"
+            }
+            own = {"rate": recipe.rate, **own}
+            lines.append(
+                f"- {NAMES[method]}: " + ", ".join(f"`{key}={value}`" for key, value in own.items())
+            )
+        lines.append("")
+    return "\n".join(lines).rstrip()
+
+
+def _foot(result: dict[str, Any]) -> str:
+    rows = [row for name in MODES for row in result["figures"].get(name, {}).values()]
+    minutes = sum(row["cpu_seconds"] for row in rows) / 60
+    return f"""## Run it again
+
+`python benchmarks/stabilisation.py` ({minutes:.0f} minutes of one core of
+{result["machine"]["cpu"]}; the same command goes on where it was), `--check` to train a random 5 %
+of the cells anew and compare, `--document` to write this page. Every seed's figures, and the
+trajectories, are in `benchmarks/results/stabilisation.json`."""
