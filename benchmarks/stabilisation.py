@@ -42,6 +42,8 @@ from stabilisation_rule import (
     BATCH,
     DATASETS,
     EMA,
+    HIDDEN,
+    HOLD,
     LATENT,
     MARKS,
     RECIPES,
@@ -169,8 +171,9 @@ class Progress:
 def key_of(dataset: str, method: str) -> dict[str, Any]:
     """Return everything that a cell's result depends on."""
     return {
-        "recipe": asdict(RECIPES[dataset][method]), "updates": UPDATES[dataset], "batch": BATCH,
-        "seeds": list(SEEDS[dataset]), "evaluations": evaluations(dataset),
+        "recipe": asdict(RECIPES[dataset][method]), "updates": UPDATES[dataset], "hold": HOLD,
+        "seeds": list(SEEDS[dataset]), "evaluations": evaluations(dataset), "marks": MARKS,
+        "hidden": HIDDEN[dataset], "latent": LATENT, "batch": BATCH, "ema": EMA, "samples": SAMPLES,
     }  # fmt: skip
 
 
@@ -190,6 +193,7 @@ def run(folder: Path) -> None:
         return folder / f"{dataset}-{method}.json"
 
     left = [c for c in cells if stored(place(*c), key_of(*c)) is None]
+    left.sort(key=lambda c: passes(RECIPES[c[0]][c[1]]))  # the cheap ones tell something soon
     progress = Progress(left)
     for dataset, method in left:
         found = cell(dataset, method, SEEDS[dataset], progress)

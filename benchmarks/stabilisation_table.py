@@ -44,7 +44,7 @@ def document(result: dict[str, Any]) -> str:
 
 
 def _head() -> str:
-    hidden = " x ".join(map(str, HIDDEN["ring"]))
+    ring, grid = (" x ".join(map(str, HIDDEN[name])) for name in ("ring", "grid"))
     return f"""# Ten ways against mode collapse
 
 <!-- Written by `python benchmarks/stabilisation.py --document` from its result file. -->
@@ -52,8 +52,8 @@ def _head() -> str:
 Each method is a config of `Adversarial` (or of `ImplicitMaximumLikelihood`), and every seed is a run
 of it: the seeds of a method are trained as one stacked model on one processor core, and a test holds
 each of them to the weights of a run by itself (`tests/studies/test_stacked.py`). All methods have
-what is not theirs in common: generator and discriminator of {hidden} units, codes of {LATENT} normal
-numbers, batches of {BATCH}, Adam with betas {BETAS[0]} and {BETAS[1]}, an average of the generator's
+what is not theirs in common: generator and discriminator of {ring} units ({grid} on the grid),
+codes of {LATENT} normal numbers, batches of {BATCH}, Adam with betas {BETAS[0]} and {BETAS[1]}, an average of the generator's
 weights with decay {EMA}, which is what is judged, and learning rates that fall along a line to 0 from
 {HOLD:.0%} of the updates on. Learning rates and the methods' own settings were tuned on seeds from
 1000 on; the rule (`benchmarks/stabilisation_rule.py`) was committed before the seeds below were run.
@@ -101,7 +101,8 @@ def _table(dataset: str, rows: dict[str, Any], *, equal_evaluations: bool) -> li
         f"| reverse KL: median | {last} |",
         "|---|--:|--:|--:|--:|--:|--:|",
     ]
-    for method, row in rows.items():
+    for method in [name for name in NAMES if name in rows]:
+        row = rows[method]
         found = row["equal_evaluations"] if equal_evaluations else row
         every = sum(modes == MODES[dataset] for modes in found["modes"])
         end = f"{row['updates_within_evaluations']:,}"
@@ -128,7 +129,8 @@ def _settings() -> str:
     lines = ["## Settings that are not common to all", ""]
     for name, recipes in RECIPES.items():
         lines += [f"{TITLES[name].split(':')[0]}:", ""]
-        for method, recipe in recipes.items():
+        for method in NAMES:
+            recipe = recipes[method]
             own = {
                 key: value
                 for key, value in vars(recipe).items()
