@@ -122,15 +122,15 @@ def passes(recipe: Recipe) -> int:
     (1) and goes forward and backward over them and over real examples (6); a gradient penalty adds
     the gradient by the input and its derivative, as much again per set of points (6). A generator
     update goes through both networks (6), in paired objectives also forward over real examples (1);
-    each step looked ahead is a discriminator's forward and backward pass on both sets, and as much
-    for the gradient that goes through it (12). IMLE has no discriminator: one pass forward and
+    each step looked ahead is a discriminator's forward and backward pass on both sets, and twice as
+    much for the gradient that goes through it (18). IMLE has no discriminator: one pass forward and
     backward (3), and one forward per code of the pool; the search for neighbours is not counted.
     """
     if recipe.objective == "imle":
         return 3 + recipe.pool
     discriminator = 1 + 6 + 6 * (recipe.gradient_penalty > 0) + 12 * (recipe.r1_r2 > 0)
     paired = recipe.objective in ("relativistic", "began")
-    return recipe.k * discriminator + 6 + paired + 12 * recipe.unrolled
+    return recipe.k * discriminator + 6 + paired + 18 * recipe.unrolled
 
 
 def evaluations(dataset: str) -> int:

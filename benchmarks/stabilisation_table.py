@@ -51,12 +51,13 @@ def _head() -> str:
 
 Each method is a config of `Adversarial` (or of `ImplicitMaximumLikelihood`), and every seed is a run
 of it: the seeds of a method are trained as one stacked model on one processor core, and a test holds
-each of them to the weights of a run by itself (`tests/studies/test_stacked.py`). All methods have
-what is not theirs in common: generator and discriminator of {ring} units ({grid} on the grid),
-codes of {LATENT} normal numbers, batches of {BATCH}, Adam with betas {BETAS[0]} and {BETAS[1]}, an average of the generator's
-weights with decay {EMA}, which is what is judged, and learning rates that fall along a line to 0 from
-{HOLD:.0%} of the updates on. Learning rates and the methods' own settings were tuned on seeds from
-1000 on; the rule (`benchmarks/stabilisation_rule.py`) was committed before the seeds below were run.
+each of them to the weights of a run by itself (`tests/studies/test_stacked.py`). What is no method's
+own is common to all: generator and discriminator of {ring} units ({grid} on the grid), codes of
+{LATENT} normal numbers, batches of {BATCH}, Adam with betas {BETAS[0]} and {BETAS[1]}, an average of
+the generator's weights with decay {EMA}, which is what is judged, and learning rates that fall along
+a line to 0 from {HOLD:.0%} of the updates on (the study's doing: the models themselves keep theirs).
+Learning rates and the methods' own settings were tuned on seeds from 1000 on, with a few runs each;
+the rule (`benchmarks/stabilisation_rule.py`) was committed before the seeds below were run.
 
 How to read it. {SAMPLES:,} samples of each seed go to the oracle. *All modes*: seeds in which every
 mode has a sample of high quality, one within 3 sigma of its centre. *High quality*: share of such
