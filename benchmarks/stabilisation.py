@@ -81,7 +81,7 @@ def stack_of(dataset: str, recipe: Recipe, seeds: Sequence[int], examples: torch
         own = cast("list[ImplicitMaximumLikelihood]", models)
         return StackedImplicit(own, examples, BATCH, EMA)
     games = cast("list[Adversarial]", models)
-    return StackedAdversarial(games, examples, BATCH, recipe.unrolled)
+    return StackedAdversarial(games, examples, BATCH)
 
 
 def judged(data: Mixture, stack: Stack, codes: torch.Tensor, *, averaged: bool) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from partimento.losses.objectives import AdversarialObjective
 from partimento.losses.penalties import R1, R2, GradientPenalty, Penalty
 from partimento.models.adversarial import Adversarial
 from partimento.models.implicit import ImplicitMaximumLikelihood
+from partimento.models.unrolling import Unrolled
 from partimento.networks import MLP, MLPDiscriminator
 from partimento.networks.discriminator import AutoencoderDiscriminator
 from partimento.seeds import seed_global
@@ -193,6 +194,7 @@ def model_of(dataset: str, recipe: Recipe, seed: int) -> Adversarial | ImplicitM
             else partial(MLPDiscriminator, hidden=hidden, spectral_norm=recipe.spectral_norm),
             objective=_objective(recipe),
             penalties=_penalties(recipe),
+            techniques={"unrolled": Unrolled(recipe.unrolled)} if recipe.unrolled else {},
             discriminator_steps=recipe.k,
             generator_optimizer=partial(adam, lr=recipe.rate),
             discriminator_optimizer=partial(adam, lr=recipe.discriminator_rate or recipe.rate),

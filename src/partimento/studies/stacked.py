@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -14,10 +14,11 @@ from partimento.losses.objectives import Began, Wasserstein
 from partimento.losses.penalties import R1, R2, GradientPenalty, input_gradient, one_centred
 from partimento.models.adversarial import Adversarial
 from partimento.models.base import Model
+from partimento.models.differentiable import DifferentiableSteps
 from partimento.models.schedules import in_force
+from partimento.models.unrolling import Unrolled, look_ahead
 from partimento.studies.stacked_networks import StackedNetwork
 from partimento.studies.stacked_streams import Batches, Streams
-from partimento.studies.stacked_unrolling import looked_ahead
 
 
 def optimizer_like(one: torch.optim.Optimizer, parameters: Sequence[Tensor]) -> torch.optim.Adam:
@@ -70,19 +71,15 @@ class StackedAdversarial:
             trained.
         examples: Training examples, `(examples, 1, features)`.
         batch_size: Examples of one minibatch.
-        unrolled: Updates of the discriminators that the generators' gradient looks ahead (Metz et
-            al. 2017); on the last minibatch and the generators' own codes.
 
     Raises:
         UserError: When the models have parts that cannot be stacked.
     """
 
-    def __init__(
-        self, models: Sequence[Adversarial], examples: Tensor, batch_size: int, unrolled: int = 0
-    ) -> None:
+    def __init__(self, models: Sequence[Adversarial], examples: Tensor, batch_size: int) -> None:
         check_stackable(models)
         self.models, self.model = tuple(models), models[0]
-        _check_parts(self.model, unrolled)
+        _check_parts(self.model)
         seeds = [model.seed for model in models]
         self.streams = Streams(seeds, self.model.latent, self.model.latent_kind)
         self.batches = Batches(
@@ -96,7 +93,7 @@ class StackedAdversarial:
         self.optimizers = self.generator_optimizer, self.discriminator_optimizer
         self.average = [parameter.clone() for parameter in self.generator.detached()]
         self.balance = torch.zeros(len(models))
-        self.unrolled = unrolled
+        self.unrolled = _steps_ahead(self.model)
         self.batches_seen = self.attempts = self.iterations = 0
         self.updates = self.discriminator_updates = 0
 
@@ -151,11 +148,12 @@ class StackedAdversarial:
         if not self.unrolled:
             return self.discriminator.detached()
 
-        def loss(parameters: Sequence[Tensor]) -> Tensor:
-            return self._discriminator_loss(*self._judge_both(real, fake, parameters))
+        def loss(parameters: Mapping[str, Tensor], index: int) -> Tensor:
+            return self._discriminator_loss(*self._judge_both(real, fake, [*parameters.values()]))
 
-        weights, optimizer = self.discriminator.parameters, self.discriminator_optimizer
-        return looked_ahead(loss, weights, optimizer, self.unrolled)
+        weights = {str(i): weight for i, weight in enumerate(self.discriminator.parameters)}
+        rule = DifferentiableSteps(self.discriminator_optimizer)
+        return [*look_ahead(loss, weights, self.unrolled, rule).values()]
 
     # -- losses: sums over the stack of each run's own --------------------------------------------
 
@@ -232,18 +230,22 @@ class StackedAdversarial:
         self.discriminator.write()
 
 
-def _check_parts(model: Adversarial, unrolled: int) -> None:
+def _steps_ahead(model: Adversarial) -> int:
+    """Return how many updates of the discriminators the generators' gradient looks ahead."""
+    return sum(t.steps for t in model.techniques.values() if isinstance(t, Unrolled))
+
+
+def _check_parts(model: Adversarial) -> None:
     clipped = isinstance(model.objective, Wasserstein) and model.objective.clip is not None
-    if model.techniques or clipped:
-        name = next(iter(model.techniques), "clip")
-        raise UserError(
-            f"Models with model's part '{name}' cannot be stacked: train them one by one."
-        )
+    others = [n for n, t in model.techniques.items() if not isinstance(t, Unrolled)]
+    if others or len(model.techniques) > 1 or clipped:
+        name = next(iter([*others, *model.techniques]), "clip")
+        raise UserError(f"Models with the part '{name}' cannot be stacked: train them one by one.")
     for name, penalty in model.penalties.items():
         if not isinstance(penalty, (GradientPenalty, R1, R2)):
             raise UserError(f"model.penalties.{name} cannot be stacked: take gradient, r1 or r2.")
-    if unrolled and model.penalties:
-        raise UserError("Unrolling looks at losses without penalties: stack models without them.")
+    if _steps_ahead(model) and model.penalties:
+        raise UserError("Unrolling is stacked without penalties only: train these one by one.")
 
 
 def _each(loss: Callable[..., Tensor], *scores: Tensor) -> Tensor:
