@@ -104,14 +104,27 @@ class Stop(Callback):
         trainer.should_stop = pl_module.counters["updates"] >= pl_module.max_updates
 
 
-def fit(model: Model, updates: int) -> None:
+class Fall(Callback):
+    """Lets the learning rates fall to 0 as the study does."""
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: Any, *_: object) -> None:
+        share = falling(pl_module.counters["updates"])
+        for optimizer in trainer.optimizers:
+            optimizer.param_groups[0]["lr"] = 1e-3 * share
+
+
+def falling(update: int) -> float:
+    return 1 - update / 10
+
+
+def fit(model: Model, updates: int, *callbacks: Callback) -> None:
     """Train a model by itself, as a run does."""
     model.max_updates, model.round = updates, 1
     loader = TrainLoader(EXAMPLES, batch_size=BATCH, seed=model.seed)
     trainer = Trainer(
         accelerator="cpu", max_epochs=1000, logger=False, enable_checkpointing=False,
         enable_progress_bar=False, num_sanity_val_steps=0, enable_model_summary=False,
-        limit_val_batches=0, callbacks=[Stop()],
+        limit_val_batches=0, callbacks=[Stop(), *callbacks],
     )  # fmt: skip
     with quiet_lightning():
         trainer.fit(model, Beats(loader), EvalLoader(EXAMPLES, batch_size=BATCH))  # type: ignore[arg-type]
@@ -154,6 +167,19 @@ def test_a_stack_of_games_is_its_runs(name: str) -> None:
         if isinstance(own.objective, objectives.Began):
             assert float(own.objective.balance) > 0
             torch.testing.assert_close(stack.balance[index], own.objective.balance)
+
+
+def test_rates_fall_alike() -> None:
+    stack = StackedAdversarial([game(seed, ema=0.9) for seed in SEEDS], EXAMPLES.x, BATCH)
+    while stack.updates < 10:
+        scale_rates(stack.optimizers, falling(stack.updates))
+        stack.iterate()
+    stack.write()
+    for index, seed in enumerate(SEEDS):
+        own = game(seed, ema=0.9)
+        fit(own, 10, Fall())
+        assert_same_weights(own.generator, stack.models[index].generator)
+        assert_same_weights(own.discriminator, stack.models[index].discriminator)
 
 
 @pytest.mark.parametrize("options", [{}, {"batches": 1, "rematch": 2, "noise": 0.0}])
