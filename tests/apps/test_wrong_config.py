@@ -50,7 +50,7 @@ UNKNOWN_NAMES = [
     (
         "diagnostics.samples.every=3",
         "There is no config key 'diagnostics.samples.every' with the chosen option of the config "
-        "group 'diagnostics': samples has it.",
+        "group 'diagnostics': long and samples have it.",
     ),
 ]
 
