@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Annotated
 
 import numpy as np
@@ -18,7 +19,7 @@ from partimento.representations.base import Representation
 PITCH_CLASSES = 12
 
 
-class FeatureSpace(Component):
+class FeatureSpace(Component, ABC):
     """Maps hard samples to points `(examples, features)` whose distances mean something.
 
     Args:
@@ -28,6 +29,7 @@ class FeatureSpace(Component):
     def __init__(self, representation: Representation) -> None:
         self.representation = representation
 
+    @abstractmethod
     def __call__(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Return the features of samples `(examples, ...)`, float32 on the CPU.
 
@@ -35,7 +37,6 @@ class FeatureSpace(Component):
             x: Hard samples, the representation's own values.
             lengths: Valid steps of each; None: all.
         """
-        raise NotImplementedError
 
 
 class Raw(FeatureSpace):
