@@ -61,7 +61,9 @@ class Batch:
         )
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
-        """Return the batch on another device (Lightning calls this)."""
+        """Return the batch on another device (Lightning calls this); itself, where it is there."""
+        if self.x.device == torch.device(device):
+            return self  # its tensors lie together
         return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def __getitem__(self, index: Tensor | slice) -> Batch:

@@ -13,10 +13,9 @@ from torchmetrics import Metric
 from partimento.data.batch import Batch, Given
 from partimento.data.loader import TrainLoader
 from partimento.distributions import Distribution
-from partimento.errors import UserError
 from partimento.losses.objectives import AdversarialObjective, NonSaturating
 from partimento.losses.penalties import Penalty
-from partimento.models.averaging import averaged_copy, move_average
+from partimento.models.averaging import averaged_copy, chosen, move_average
 from partimento.models.base import Evaluation, Model, OptimizerFactory
 from partimento.models.divergence import refuse_infinite
 from partimento.models.latent import check_fixed_length, draw_latent, sample_generator
@@ -124,9 +123,12 @@ class Adversarial(Model):
         for technique in self.techniques.values():
             technique.check(self)
         self._latents: torch.Generator | None = None
+        self._judging: tuple[nn.Parameter, ...] = ()
+        self._real: tuple[Batch, Tensor] | None = None
 
     def configure_optimizers(self) -> Sequence[torch.optim.Optimizer]:
         first, second = self._factories
+        self._judging = tuple(self.discriminator.parameters())
         made = [first(self.generator.parameters()), second(self.discriminator.parameters())]
         for technique in self.techniques.values():
             technique.check_optimizers(*made)
@@ -164,7 +166,7 @@ class Adversarial(Model):
         condition = self._features(real.condition)
         with torch.no_grad():
             fake = self.fake(self.codes(len(real)), condition)
-        x = self.distribution.features(real.x)
+        x = self._real_features(real)
         game = Game(self, self._shown(x), self._shown(fake), packed_each(condition, self.pack))
         loss = self.discriminator_loss(game)
         self._note("discriminator", loss, game.scored_real.scores, game.scored_fake.scores)
@@ -187,11 +189,11 @@ class Adversarial(Model):
         """Make one update of the generator on fresh codes."""
         self._begin_attempt()
         condition = self._features(real.condition)
-        self.discriminator.requires_grad_(False)
+        self._let_judge_learn(False)
         codes = self.codes(len(real))
         parameters = self.generator(codes, condition)
         fake = self.relaxation(self.distribution, parameters, self._position["updates"])
-        x = self.distribution.features(real.x)
+        x = self._real_features(real)
         judged = packed_each(condition, self.pack)
         game = Game(self, self._shown(x), self._shown(fake), judged, codes, fake)
         for technique in self.techniques.values():
@@ -207,14 +209,24 @@ class Adversarial(Model):
                 move_average(self.generator_ema, self.generator, self.ema_decay)
             if needed is not None:
                 self.objective.after_generator_update(needed, game.scored_fake.scores)
-        self.discriminator.requires_grad_(True)
+        self._let_judge_learn(True)
         self.count(updates=1)
         if self._position["updates"] % self.log_every == 0:
             self._log(parameters)
 
+    def _let_judge_learn(self, learn: bool) -> None:
+        for parameter in self._judging:
+            parameter.requires_grad_(learn)
+
+    def _real_features(self, real: Batch) -> Tensor:
+        """Return the features of real examples; both players are shown the same minibatch."""
+        if self._real is None or self._real[0] is not real:
+            self._real = real, self.distribution.features(real.x)
+        return self._real[1]
+
     def _note(self, player: Player, loss: Tensor, *scores: Tensor) -> None:
         self.scoreboard.note(player, loss, *scores)
-        self.scoreboard.refuse_divergence(self._position["updates"], cheaply=True)
+        self.scoreboard.refuse_last(self._position["updates"])
 
     def _frozen(self, player: Player, loss: Tensor) -> bool:
         return any([t.freezes(player, loss) for t in self.techniques.values()])
@@ -283,16 +295,8 @@ class Adversarial(Model):
         weights: str | None = None,
     ) -> Tensor:
         self.refuse(given=given, lengths=lengths)
+        network = chosen(weights, self.generator, self.generator_ema)
         return sample_generator(
-            self, self._weights(weights), n, condition=condition, z=z, temperature=temperature,
+            self, network, n, condition=condition, z=z, temperature=temperature,
             generator=generator,
         )  # fmt: skip
-
-    def _weights(self, weights: str | None) -> nn.Module:
-        """Return the generator with the weights asked for; averaged ones where there are any."""
-        if weights not in (None, "ema", "raw"):
-            raise UserError(f"weights must be 'ema' or 'raw', not {weights!r}.")
-        if self.generator_ema is None:
-            self.refuse_ema(weights)
-            return self.generator
-        return self.generator if weights == "raw" else self.generator_ema

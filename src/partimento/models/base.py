@@ -32,10 +32,11 @@ OptimizerFactory = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
 class Model(Evaluated):
     """A training paradigm over networks, written against distributions only.
 
-    Counters are buffers, so that they are in every checkpoint: `updates` (optimizer updates; of
-    the generator in adversarial models), `batches_seen` and `examples_seen` of real data, `epochs`
-    completed. The data order, and so the place at which a resumed run goes on, is a function of
-    `batches_seen`. A paradigm with more counters (`discriminator_updates`) extends `COUNTERS`.
+    Counters have buffers, written when the state is asked for, so that they are in every
+    checkpoint: `updates` (optimizer updates; of the generator in adversarial models),
+    `batches_seen` and `examples_seen` of real data, `epochs` completed. The data order, and so the
+    place at which a resumed run goes on, is a function of `batches_seen`. A paradigm with more
+    counters (`discriminator_updates`) extends `COUNTERS`.
 
     `MONITOR` is the validation value by which the best weights are told when the config leaves that
     to the model; None: the latest are.
@@ -80,6 +81,7 @@ class Model(Evaluated):
             self.register_buffer(name, torch.zeros((), dtype=torch.int64))
         self.register_buffer("_loss_sum", torch.zeros((), dtype=torch.float64))
         self._position = dict.fromkeys(self.COUNTERS, 0)
+        self.register_state_dict_pre_hook(write_counters)
 
     @property
     def counters(self) -> dict[str, int]:
@@ -87,10 +89,9 @@ class Model(Evaluated):
         return dict(self._position)
 
     def count(self, **steps: int) -> None:
-        """Advance counters by name, in buffers and in Python alike."""
+        """Advance counters by name."""
         for name, step in steps.items():
             self._position[name] += step
-            getattr(self, name).fill_(self._position[name])
 
     def axes(self) -> dict[str, int]:
         """Return what every logged row stands beside: the counters, and the epoch under way."""
@@ -138,10 +139,10 @@ class Model(Evaluated):
         """Make one update of an optimizer, by default the only one (manual optimization)."""
         found = cast("LightningOptimizer | list[LightningOptimizer]", self.optimizers())
         optimizer = found[index or 0] if isinstance(found, list) else found
-        optimizer.zero_grad()
         if self._direct:
             update(optimizer, loss, self.gradient_clip)
         else:
+            optimizer.zero_grad()
             # Else the gradient of a penalty in float32 would be computed in half precision.
             with torch.autocast(self.device.type, enabled=False):
                 self.manual_backward(loss)
@@ -271,3 +272,9 @@ class Model(Evaluated):
         """Take the Python counters from the buffers after `load_state_dict`."""
         for name in self._position:
             self._position[name] = int(getattr(self, name))
+
+
+def write_counters(model: Model, *_: Any) -> None:
+    """Write the counters to their buffers: once a checkpoint, not at every update."""
+    for name, value in model.counters.items():
+        getattr(model, name).fill_(value)

@@ -56,7 +56,14 @@ def clip(optimizer: torch.optim.Optimizer, largest: float | None) -> None:
 
 
 def update(optimizer: LightningOptimizer, loss: Tensor, largest: float | None) -> None:
-    """Make an update as Lightning would, without its hooks; its count of steps is kept."""
+    """Make an update as Lightning would, without its hooks; its count of steps is kept.
+
+    Gradients are dropped here: `zero_grad` opens a record of torch's profiler, which costs ten times
+    as much.
+    """
+    for group in optimizer.optimizer.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = None
     loss.backward()
     clip(optimizer.optimizer, largest)
     optimizer._on_before_step()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -23,11 +24,24 @@ def several() -> bool:
     return torch.distributed.is_available() and torch.distributed.is_initialized()
 
 
+MOST = 128
+"""Updates that are noted before they are summed, so that what is held stays small."""
+
+
+class Note(NamedTuple):
+    """One update of a player: its loss, and the scores that it saw."""
+
+    player: Player
+    loss: Tensor
+    scores: tuple[Tensor, ...]
+
+
 class Scoreboard(nn.Module):
     """Sums of losses and mean scores per player since they were last taken.
 
-    They are buffers: a resumed run logs what an uninterrupted one does, and nothing waits for a GPU
-    before the means are taken.
+    Updates are noted as they are, and summed many at a time: the sums of each would take 2 % of a
+    game on the ring. The sums are buffers, so that a resumed run logs what an uninterrupted one
+    does, and nothing waits for a GPU before they are wanted.
     """
 
     sums: Tensor
@@ -37,39 +51,65 @@ class Scoreboard(nn.Module):
         super().__init__()
         self.register_buffer("sums", torch.zeros(2, 4, dtype=torch.float64))
         self.register_buffer("last", torch.zeros(2))  # nothing is below a share of 0
+        self._notes: list[Note] = []
+        self.register_state_dict_pre_hook(lambda board, *_: board.add_up())
 
     def note(self, player: Player, loss: Tensor, *scores: Tensor) -> None:
-        """Add a player's loss and the means of scores to its sums."""
-        one = loss.new_ones(())
-        means = [loss.detach(), *(s.detach().mean() for s in scores)]
-        means += [one.new_zeros(())] * (3 - len(means))
-        self.sums[ROWS[player]].add_(torch.stack([*means, one]))
+        """Note an update: a player's loss, and scores whose means are wanted."""
+        self._notes.append(Note(player, loss.detach(), tuple(s.detach() for s in scores)))
+        if len(self._notes) >= MOST:
+            self.add_up()
+
+    def add_up(self) -> None:
+        """Add the noted updates to the sums, one after the other."""
+        for player, row in ROWS.items():
+            notes = [note for note in self._notes if note.player == player]
+            if notes:
+                columns = [torch.stack([note.loss for note in notes]).tolist()]
+                columns += [
+                    means(values) for values in zip(*(n.scores for n in notes), strict=True)
+                ]
+                columns += [[0.0] * len(notes)] * (3 - len(columns)) + [[1.0] * len(notes)]
+                totals = [sum(c, t) for c, t in zip(columns, self.sums[row].tolist(), strict=True)]
+                self.sums[row] = torch.tensor(totals, dtype=torch.float64)
+        self._notes.clear()
 
     def take(self) -> dict[str, float]:
         """Return the means since the last time, by the names under which they are logged."""
-        means = {}
+        self.add_up()
+        taken = {}
         for player, names in NAMES.items():
             *totals, count = self.sums[ROWS[player]].tolist()
             for name, total in zip(names, totals, strict=False):
-                means[f"train/{player}_{name}"] = total / max(count, 1)
+                taken[f"train/{player}_{name}"] = total / max(count, 1)
         self.sums.zero_()
-        return means
+        return taken
 
-    def refuse_divergence(self, updates: int, *, cheaply: bool = False) -> None:
+    def refuse_last(self, updates: int) -> None:
+        """Stop training where the last loss is no number, if a GPU or others need not wait for it.
+
+        Raises:
+            UserError: As `refuse_divergence` does.
+        """
+        if not self._notes or several():
+            return
+        loss = self._notes[-1].loss
+        if loss.device.type == "cpu" and not math.isfinite(float(loss)):
+            self.refuse_divergence(updates)
+
+    def refuse_divergence(self, updates: int) -> None:
         """Stop training where a loss was no number in any process; the sums remember it.
 
         Under DDP every process must ask, and they come to the same answer.
 
         Args:
             updates: Generator updates made.
-            cheaply: Leave the question out where it would make a GPU or other processes wait.
 
         Raises:
             UserError: Naming the player and the generator update.
         """
+        self.add_up()
         sums = self.sums
-        if cheaply and (several() or sums.device.type != "cpu"):
-            return
         if several():
             sums = sums.clone()
             torch.distributed.all_reduce(sums)
@@ -94,3 +134,10 @@ class Scoreboard(nn.Module):
             mine.div_(torch.distributed.get_world_size())
             loss = float(mine)
         return loss < share * float(self.last[1 - ROWS[player]])
+
+
+def means(values: Sequence[Tensor]) -> list[float]:
+    """Return the mean of each of several tensors; those of one shape are taken together."""
+    if len({value.shape for value in values}) > 1:
+        return [float(value.mean()) for value in values]
+    return torch.stack(list(values)).flatten(1).mean(1).tolist()
