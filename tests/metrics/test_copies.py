@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from partimento.metrics.copies import copy_rate, near_copy_rate, unique_share
+from partimento.metrics.copies import CopyRate, copy_rate, near_copy_rate, unique_share
 
 CORPUS = np.array([[1, 2, 3, 4], [5, 6, 7, 8], [1, 2, 3, 4]])
 SAMPLES = np.array([[1, 2, 3, 4], [1, 2, 3, 5], [8, 7, 6, 5], [1, 2, 3, 4]])
@@ -58,3 +58,10 @@ def test_nothing_to_compare() -> None:
             rate(SAMPLES, CORPUS[:, :2])
         with pytest.raises(ValueError, match="no copies of"):
             rate(SAMPLES[:0], CORPUS)
+
+
+def test_batches_are_what_all_samples_at_once_are() -> None:
+    metric = CopyRate(CORPUS, most=1)
+    for part in (SAMPLES[:3], SAMPLES[3:]):
+        metric.update(part)
+    assert metric.compute() == {"copy_rate": 0.5, "near_copy_rate": 0.75}

@@ -1,8 +1,14 @@
-"""Copies: samples that are examples of the training set to the note, and samples that recur."""
+"""Copies: samples that are examples of the training set to the note, and samples that recur.
+
+Copied passages of any length are in `copied_windows`.
+"""
 
 from __future__ import annotations
 
 import numpy as np
+import torch
+from torch import Tensor
+from torchmetrics import Metric
 
 
 def rows_of(x: np.ndarray) -> list[bytes]:
@@ -58,3 +64,39 @@ def near_copy_rate(samples: np.ndarray, corpus: np.ndarray, most: int) -> float:
     flat = corpus.reshape(len(corpus), -1)
     near = [((flat != row).sum(axis=1) <= most).any() for row in samples.reshape(len(samples), -1)]
     return float(np.mean(near))
+
+
+class CopyRate(Metric):
+    """`copy_rate` and `near_copy_rate` over batches of samples.
+
+    Args:
+        corpus: Examples `(m, ...)` of integers that may have been copied.
+        most: Cells in which a near copy differs, at most.
+    """
+
+    is_differentiable = False
+    full_state_update = False
+
+    copies: Tensor
+    near: Tensor
+    samples: Tensor
+
+    def __init__(self, corpus: np.ndarray, most: int = 2) -> None:
+        super().__init__()
+        self.corpus, self.most = corpus, most
+        for name in ("copies", "near", "samples"):
+            self.add_state(name, torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, samples: np.ndarray) -> None:
+        """Count copies among samples `(n, ...)` of integers."""
+        count = len(samples)
+        self.copies += round(count * copy_rate(samples, self.corpus))
+        self.near += round(count * near_copy_rate(samples, self.corpus, self.most))
+        self.samples += count
+
+    def compute(self) -> dict[str, float]:
+        """Return `copy_rate` and `near_copy_rate`; NaN where nothing was counted."""
+        return {
+            "copy_rate": float(self.copies / self.samples),
+            "near_copy_rate": float(self.near / self.samples),
+        }
