@@ -117,8 +117,8 @@ def _frames(sequences: Sequence[np.ndarray], transposed: bool) -> _Frames:
         sounds: np.ndarray = rows > SILENT
         height = np.take_along_axis(rows, sounds.argmax(axis=1)[:, None], axis=1)[:, 0]
         rows = np.where(sounds, rows - height[:, None], -SPAN)
-        origin = _from_here_on(height, sounds.any(axis=1), left)
-        height = np.where(sounds.any(axis=1), height, SILENT)
+        origin = _from_here_on(height, heard := np.any(sounds, axis=1), left)
+        height = np.where(heard, height, SILENT)
     kind = np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1)
     return _Frames(kind, height, origin, left)
 
