@@ -47,8 +47,8 @@ from partimento.config.schema import data_config
 from partimento.data.module import MusicDataModule
 from partimento.loading import Trained
 from partimento.metrics.copies import copy_rate, near_copy_rate, unique_share
-from partimento.metrics.coverage import coverage
 from partimento.metrics.histograms import durations, intervals, jensen_shannon, pitch_classes
+from partimento.metrics.manifold import coverage
 from partimento.reports.midi import write_midi
 from partimento.reports.pianoroll import draw_sheet
 from partimento.representations.base import Representation

@@ -1,14 +1,19 @@
-"""Precision, recall, density, coverage: closed forms, a plain reference, ties, and blocks."""
+"""Precision, recall, density, coverage: closed forms, plain references, ties, and blocks."""
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from partimento.metrics import neighbours
-from partimento.metrics.manifold import ManifoldScores, expected_coverage, manifold
+from partimento.metrics.manifold import ManifoldScores, coverage, expected_coverage, manifold
 from partimento.metrics.neighbours import nearest_others
+
+LINE = torch.arange(10.0).unsqueeze(1)
 
 
 def plain(real: Tensor, fake: Tensor, k: int) -> tuple[float, float, float, float]:
@@ -79,6 +84,60 @@ def test_any_block_gives_the_same(monkeypatch):
 def test_too_few_examples_are_refused():
     with pytest.raises(ValueError, match="5 points have no 5 neighbours each"):
         manifold(torch.zeros(5, 2), torch.zeros(9, 2))
+    with pytest.raises(ValueError, match="5 points have no 5 neighbours each"):
+        coverage(torch.zeros(5, 2), torch.zeros(1, 2))
+    with pytest.raises(ValueError, match="no examples were generated"):
+        coverage(LINE, LINE[:0])
+
+
+def by_hand(real: np.ndarray, fake: np.ndarray, k: int) -> float:
+    """Coverage by plain loops."""
+    covered = 0
+    for place, point in enumerate(real):
+        others = np.delete(real, place, axis=0)
+        radius = sorted(math.dist(point, other) for other in others)[k - 1]
+        covered += any(math.dist(point, made) <= radius for made in fake)
+    return covered / len(real)
+
+
+@pytest.mark.parametrize("k", [1, 3, 5])
+def test_coverage_with_ties_is_what_plain_loops_give(k):
+    draw = np.random.default_rng(k)
+    real, fake = draw.integers(0, 4, (40, 3)), draw.integers(0, 5, (15, 3))
+    points = torch.as_tensor(real).float(), torch.as_tensor(fake).float()
+    assert coverage(*points, k) == pytest.approx(by_hand(real, fake, k))
+    assert coverage(*points, k) == manifold(*points, k).coverage
+
+
+def test_points_on_a_line_are_covered_by_one():
+    assert nearest_others(LINE, 2)[:, -1].tolist() == [2.0] + [1.0] * 8 + [2.0]
+    assert coverage(LINE, torch.tensor([[0.5]]), 1) == pytest.approx(0.2)
+    assert coverage(LINE, torch.tensor([[5.0]]), 1) == pytest.approx(0.3)  # borders included
+    assert coverage(LINE, torch.tensor([[20.0]]), 1) == 0.0
+    assert coverage(LINE, LINE) == 1.0
+    assert coverage(torch.zeros(8, 3), torch.zeros(1, 3)) == 1.0
+    assert coverage(torch.zeros(8, 3), torch.ones(1, 3)) == 0.0
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_a_border_in_many_dimensions_is_a_border(k):
+    """The k-th neighbours themselves as samples cover every real: nothing is lost to rounding."""
+    real = torch.randn(300, 96, generator=torch.Generator().manual_seed(5)) / 7
+    kth = torch.cdist(real, real).argsort(dim=1)[:, k]
+    for part in (kth, kth.unique()):
+        assert coverage(real, real[part], k) == 1.0
+        assert manifold(real, real[part], k).coverage == 1.0
+
+
+def test_the_expectation_of_coverage_for_uneven_sets():
+    draw = torch.Generator().manual_seed(1)
+    found = [
+        coverage(torch.randn(30, 2, generator=draw), torch.randn(20, 2, generator=draw), 3)
+        for _ in range(400)
+    ]
+    error = np.std(found) / math.sqrt(len(found))
+    assert np.mean(found) == pytest.approx(expected_coverage(30, 20, 3), abs=4 * error)
+    assert error < 0.01
 
 
 def test_as_a_metric():

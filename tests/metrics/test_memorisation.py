@@ -9,10 +9,14 @@ import pytest
 import torch
 from scipy.stats import mannwhitneyu
 
+from partimento.metrics.bins import fit_bins
 from partimento.metrics.memorisation import (
+    Memorisation,
+    NearestRatio,
     authenticity,
     authenticity_gap,
     data_copying,
+    data_copying_by_cell,
     nearest_ratio,
 )
 
@@ -75,3 +79,75 @@ def test_nearest_ratio_by_hand():
 def test_nearest_ratio_is_one_for_a_perfect_model():
     found = [nearest_ratio(*sets(seed)) for seed in range(20)]
     assert sum(found) / 20 == pytest.approx(1.0, abs=0.03)
+
+
+CORNERS = torch.tensor([[0.0, 0.0], [30.0, 0.0], [0.0, 30.0], [30.0, 30.0]])
+
+
+def in_corners(seed: int, weights: list[int]) -> torch.Tensor:
+    """Points around each corner, so many."""
+    draw = torch.Generator().manual_seed(seed)
+    return torch.cat(
+        [c + torch.randn(n, 2, generator=draw) for c, n in zip(CORNERS, weights, strict=True)]
+    )
+
+
+def test_copying_in_one_part_of_the_space_is_seen_beside_noise_in_another():
+    train, held_out = in_corners(0, [100] * 4), in_corners(1, [100] * 4)
+    perfect = in_corners(2, [100] * 4)
+    around = CORNERS.repeat_interleave(100, 0)
+    noise = around + 3 * (perfect - around)
+    fake = torch.cat([train[:200], noise[200:]])
+    assert abs(data_copying(train, held_out, fake)) < 3
+    assert data_copying_by_cell(train, held_out, fake[:200], CORNERS) < -8
+    assert abs(data_copying_by_cell(train, held_out, perfect, CORNERS)) < 1.5
+    one = torch.zeros(1, 2)  # one cell is no division
+    found = data_copying_by_cell(train, held_out, fake, one)
+    assert found == pytest.approx(data_copying(train, held_out, fake))
+
+
+def test_a_cell_without_fakes_or_held_out_examples_is_left_out():
+    """The usual code takes the n-th label for the n-th cell, and fails when a cell has no fakes."""
+    train, held_out = in_corners(0, [100] * 4), in_corners(1, [100, 100, 100, 0])
+    fake = in_corners(2, [100, 0, 100, 100])
+    found = data_copying_by_cell(train, held_out, fake, CORNERS)
+    first, third = (
+        data_copying(train, held_out[place : place + 100], fake[made : made + 100])
+        for place, made in ((0, 0), (200, 100))
+    )
+    assert found == pytest.approx((first + third) / 2)
+    few = in_corners(3, [19, 0, 0, 0])
+    assert math.isnan(data_copying_by_cell(train, held_out, few, CORNERS))
+    assert math.isfinite(data_copying_by_cell(train, held_out, few, CORNERS, least=19))
+
+
+def test_the_weights_of_cells_are_those_of_held_out_examples():
+    train, held_out = in_corners(0, [60, 60, 0, 0]), in_corners(1, [90, 30, 0, 0])
+    fake = torch.cat([train[:60], in_corners(2, [0, 60, 0, 0])])
+    first = data_copying(train, held_out[:90], fake[:60])
+    second = data_copying(train, held_out[90:], fake[60:])
+    found = data_copying_by_cell(train, held_out, fake, CORNERS[:2])
+    assert found == pytest.approx((90 * first + 30 * second) / 120)
+
+
+def test_as_metrics():
+    train, held_out, fake = sets(3)
+    for kind in (Memorisation, NearestRatio):
+        metric = kind()
+        for part in (slice(0, 100), slice(100, None)):
+            metric.update(train[part], "trained")
+            metric.update(held_out[part], "held_out")
+            metric.update(fake[part], "fake")
+        found = metric.compute()
+        if kind is Memorisation:
+            centres = fit_bins(train, 6)
+            assert found == {
+                "authenticity_gap": authenticity_gap(train, held_out, fake),
+                "data_copying": data_copying(train, held_out, fake),
+                "data_copying_by_cell": data_copying_by_cell(train, held_out, fake, centres),
+            }
+        else:
+            assert found["nearest_ratio"] == nearest_ratio(held_out, train, fake)
+            assert found["nearest_ratio_95"] == nearest_ratio(held_out, train, fake, 0.95)
+    with pytest.raises(ValueError, match="sides are trained, held_out, fake, not 'real'"):
+        Memorisation().update(train, "real")

@@ -23,12 +23,15 @@ class AdversarialObjective(nn.Module, ABC):
             error.
         paired: Whether the generator's loss looks at the scores of real examples too.
         positive: Whether both losses are above 0 whatever the scores, so that they compare.
+        threshold: Score above which the discriminator takes an example for real; None where a score
+            has no such sense.
         LACKS: Options that other objectives have: why this one has them not.
     """
 
     output: ClassVar[Literal["score", "reconstruction"]] = "score"
     paired: ClassVar[bool] = False
     positive: ClassVar[bool] = False
+    threshold: ClassVar[float | None] = 0.0
     LACKS: ClassVar[Mapping[str, str]] = {}
 
     @abstractmethod
@@ -89,6 +92,7 @@ class LeastSquares(AdversarialObjective):
     """
 
     positive = True
+    threshold = 0.5
 
     def __init__(self, real_label: Label = 1.0) -> None:
         super().__init__()
@@ -123,6 +127,7 @@ class Wasserstein(AdversarialObjective):
             gradient penalty keeps the discriminator smooth.
     """
 
+    threshold = None
     LACKS: ClassVar[Mapping[str, str]] = {
         "real_label": "its scores are no probabilities, so that there is no label to smooth"
     }
@@ -152,6 +157,7 @@ class Relativistic(AdversarialObjective):
 
     paired = True
     positive = True
+    threshold = None
     LACKS: ClassVar[Mapping[str, str]] = {
         "real_label": "it compares the two scores of a pair, so that there is no label to smooth"
     }
@@ -174,6 +180,7 @@ class Began(AdversarialObjective):
 
     output = "reconstruction"
     paired = True
+    threshold = None
     LACKS: ClassVar[Mapping[str, str]] = {
         "real_label": "it compares reconstruction errors, so that there is no label to smooth"
     }

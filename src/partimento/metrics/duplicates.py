@@ -62,8 +62,11 @@ class Duplicates(Comparison):
 
     def value(self, real: Tensor, fake: Tensor) -> dict[str, float]:
         size = min(len(real), len(fake))
+        support = effective_support(fake)
         return {
             "unique_share": unique_share(fake),
             "unique_ratio": unique_share(fake[:size]) / unique_share(real[:size]),
-            "effective_support": effective_support(fake).size,
+            "effective_support": support.size,
+            "effective_support_low": support.low,
+            "effective_support_high": support.high,
         }

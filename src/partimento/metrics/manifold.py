@@ -7,6 +7,7 @@ themselves.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -14,6 +15,9 @@ from torch import Tensor
 
 from partimento.metrics.comparison import Comparison
 from partimento.metrics.neighbours import distance_blocks, nearest_others
+
+K = 5
+"""Neighbours that make a neighbourhood, as in Naeem et al. 2020, section 4."""
 
 
 class Manifold(NamedTuple):
@@ -32,7 +36,7 @@ class Manifold(NamedTuple):
     coverage: float
 
 
-def manifold(real: Tensor, fake: Tensor, k: int = 5) -> Manifold:
+def manifold(real: Tensor, fake: Tensor, k: int = K) -> Manifold:
     """Compare fakes with reals by balls whose radius is the distance to the k-th own neighbour.
 
     Precision and recall: Kynkäänniemi et al., "Improved Precision and Recall Metric for Assessing
@@ -66,16 +70,38 @@ def manifold(real: Tensor, fake: Tensor, k: int = 5) -> Manifold:
     )
 
 
-def expected_coverage(n: int, m: int, k: int) -> float:
+def coverage(real: Tensor, fake: Tensor, k: int = K) -> float:
+    """Return the coverage alone, for which one generated point is enough.
+
+    Naeem et al. 2020, equation 4, with one difference: a point on the border is in the
+    neighbourhood (see above).
+
+    Args:
+        real: Features of real examples `(n, features)`.
+        fake: Features of generated ones `(m, features)`.
+        k: Neighbour that sets the radius.
+
+    Raises:
+        ValueError: When there are not more than k reals, or no fakes.
+    """
+    if not len(fake):
+        raise ValueError("no examples were generated that could cover others")
+    # The same way of computing distances on both sides: equal distances are equal numbers.
+    radius = nearest_others(real, k)[:, -1]
+    covered = torch.zeros(len(real), dtype=torch.bool, device=real.device)
+    for _, distances in distance_blocks(fake, real):
+        covered |= (distances <= radius).any(dim=0)
+    return float(covered.double().mean())
+
+
+def expected_coverage(n: int, m: int, k: int = K) -> float:
     """Return the coverage of `n` reals by `m` fakes of the same continuous law, in expectation.
 
     A real stays uncovered when its k nearest among the other n - 1 reals and the m fakes are all
     real: 1 - product over l of (n - l) / (n + m - l), l = 1 … k (Naeem et al. 2020, section 3.3).
+    With as many of both it is about 1 - 2^-k; with equal examples (ties) it is higher.
     """
-    missed = 1.0
-    for nth in range(1, k + 1):
-        missed *= (n - nth) / (n + m - nth)
-    return 1 - missed
+    return 1 - math.prod((n - nth) / (n + m - nth) for nth in range(1, k + 1))
 
 
 class ManifoldScores(Comparison):
@@ -85,7 +111,7 @@ class ManifoldScores(Comparison):
         k: Neighbour that sets the radius.
     """
 
-    def __init__(self, k: int = 5) -> None:
+    def __init__(self, k: int = K) -> None:
         super().__init__()
         self.k = k
 

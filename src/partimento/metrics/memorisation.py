@@ -8,7 +8,12 @@ import torch
 from scipy.stats import rankdata
 from torch import Tensor
 
+from partimento.metrics.bins import fit_bins
+from partimento.metrics.comparison import TrainComparison
 from partimento.metrics.neighbours import nearest, nearest_others
+
+LEAST = 20
+"""Fakes of a cell in which copying is looked for, at least, as Meehan et al. 2020 take them."""
 
 
 def authenticity(train: Tensor, fake: Tensor) -> float:
@@ -45,9 +50,20 @@ def data_copying(train: Tensor, held_out: Tensor, fake: Tensor) -> float:
         held_out: Features of real examples not trained on, `(n, features)`.
         fake: Features `(m, features)`.
     """
-    theirs, ours = nearest(fake, train)[0], nearest(held_out, train)[0]
-    m, n = len(theirs), len(ours)
-    values = torch.cat([theirs, ours]).double().cpu().numpy()
+    return rank_statistic(nearest(fake, train)[0], nearest(held_out, train)[0])
+
+
+def rank_statistic(first: Tensor, second: Tensor) -> float:
+    """Return the Mann-Whitney statistic of two samples, standardised; 0 where all values are equal.
+
+    Below 0 when the first is smaller.
+
+    Args:
+        first: Values `(m,)`.
+        second: Values `(n,)`.
+    """
+    m, n = len(first), len(second)
+    values = torch.cat([first, second]).double().cpu().numpy()
     ranks = rankdata(values)
     statistic = ranks[:m].sum() - m * (m + 1) / 2
     counts = torch.unique(torch.as_tensor(values), return_counts=True)[1].double()
@@ -55,6 +71,34 @@ def data_copying(train: Tensor, held_out: Tensor, fake: Tensor) -> float:
     ties = float((counts**3 - counts).sum()) / (total * (total - 1))
     variance = m * n / 12 * (total + 1 - ties)
     return float(statistic - m * n / 2) / math.sqrt(variance) if variance > 0 else 0.0
+
+
+def data_copying_by_cell(
+    train: Tensor, held_out: Tensor, fake: Tensor, centres: Tensor, least: int = LEAST
+) -> float:
+    """Return C_T: the mean of Z_U over cells of the space, weighted by the held-out examples in each.
+
+    Copying in one part of the space shows here, though noise elsewhere hides it from
+    `data_copying`. Meehan, Chaudhuri & Dasgupta 2020, section 3, with distances to all training
+    examples. A cell with fewer than `least` fakes, none among them, or without held-out examples,
+    says nothing and is left out; NaN where all are.
+
+    Args:
+        train: Features of training examples.
+        held_out: Features of real examples not trained on, `(n, features)`.
+        fake: Features `(m, features)`.
+        centres: Centres of the cells, as of `bins.fit_bins` on training examples.
+        least: Fakes of a cell that is taken.
+    """
+    theirs, ours = nearest(fake, train)[0], nearest(held_out, train)[0]
+    in_cell = nearest(fake, centres)[1], nearest(held_out, centres)[1]
+    weighted = total = 0.0
+    for cell in range(len(centres)):
+        made, real = theirs[in_cell[0] == cell], ours[in_cell[1] == cell]
+        if len(made) >= max(least, 1) and len(real):
+            weighted += len(real) * rank_statistic(made, real)
+            total += len(real)
+    return weighted / total if total else math.nan
 
 
 def nearest_ratio(
@@ -86,3 +130,38 @@ def nearest_ratio(
     if below == 0:
         return 1.0 if above == 0 else math.inf
     return above / below
+
+
+class Memorisation(TrainComparison):
+    """What copies show in: `authenticity_gap`, `data_copying`, `data_copying_by_cell`.
+
+    Args:
+        cells: Cells of the last, at most; no more than one for 50 training examples.
+        seed: Of k-means, which makes the cells.
+    """
+
+    def __init__(self, cells: int = 10, seed: int = 0) -> None:
+        super().__init__()
+        self.cells, self.seed = cells, seed
+
+    def value(self, train: Tensor, held_out: Tensor, fake: Tensor) -> dict[str, float]:
+        centres = fit_bins(train, max(1, min(self.cells, len(train) // 50)), self.seed)
+        return {
+            "authenticity_gap": authenticity_gap(train, held_out, fake),
+            "data_copying": data_copying(train, held_out, fake),
+            "data_copying_by_cell": data_copying_by_cell(train, held_out, fake, centres),
+        }
+
+
+class NearestRatio(TrainComparison):
+    """`nearest_ratio` of held-out examples: `nearest_ratio`, and `nearest_ratio_95` of the tail.
+
+    The independent reals are those trained on; as many fakes as there are of these are compared.
+    """
+
+    def value(self, train: Tensor, held_out: Tensor, fake: Tensor) -> dict[str, float]:
+        fake = fake[: len(train)]
+        return {
+            "nearest_ratio": nearest_ratio(held_out, train, fake),
+            "nearest_ratio_95": nearest_ratio(held_out, train, fake, 0.95),
+        }

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-BLOCK = 2**24
-"""Distances in memory at once: 64 MiB of float32."""
+BLOCK = 2**22
+"""Distances in memory at once: 16 MiB of float32, and what is computed of them a few times as much."""
 
 WIDE = 32
 """Features from which on inner products are quicker than differences."""
