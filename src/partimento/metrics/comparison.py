@@ -15,7 +15,8 @@ class Gathered(Metric):
     """Gathers features of several sides, over batches and processes, and compares them once.
 
     The features of all processes are gathered before anything is computed: neighbours, bins and
-    kernels of a part of the samples are not a part of those of all.
+    kernels of a part of the samples are not a part of those of all. Every process must have examples
+    of every side.
 
     Attributes:
         SIDES: Names of the sides; each is a state, a list of `(examples, features)`.

@@ -132,6 +132,9 @@ class KernelDistance(KernelInceptionDistance):
             super().__init__(
                 feature=_extractor(extractor), subsets=subsets, subset_size=subset_size, **kwargs
             )
+        # Gathered batch by batch, processes with unequal numbers of batches would wait for ever.
+        self.add_state("real_features", [], dist_reduce_fx="cat")
+        self.add_state("fake_features", [], dist_reduce_fx="cat")
         self.seed = seed
 
     def compute(self) -> tuple[Tensor, Tensor]:
