@@ -11,8 +11,7 @@ from planted import planted, ring
 from partimento.diagnostics import thresholds
 from partimento.diagnostics.alarm import BAD_SIDE, Alarm, attribute, badness
 from partimento.diagnostics.calibration import Interval, calibrate
-from partimento.diagnostics.measures import Sides
-from partimento.diagnostics.mode_collapse import watched
+from partimento.diagnostics.measures import Sides, alarm_values, minimal, of_perfect
 
 N = 256
 POOL = ring(4000, 99)
@@ -31,7 +30,7 @@ FAILURES = {
 
 @pytest.fixture(scope="module")
 def intervals():
-    return calibrate(POOL, np.arange(len(POOL)), watched, N, resamples=199, seed=0)
+    return calibrate(POOL, np.arange(len(POOL)), of_perfect(alarm_values), N, resamples=199, seed=0)
 
 
 @pytest.mark.parametrize("kind", FAILURES)
@@ -40,7 +39,7 @@ def test_each_failure_is_told_by_its_pattern(kind, intervals):
     train, held_out = POOL[:N], POOL[N : 2 * N]
     named = []
     for seed in range(5):
-        values = watched(Sides(train, held_out, planted(kind, N, seed, train)))
+        values = minimal(Sides(train, held_out, planted(kind, N, seed, train)))
         named.append(attribute(intervals, values))
     wanted = FAILURES[kind]
     if kind in ("half", "one mode"):  # a half is at the border of few

@@ -66,7 +66,7 @@ def test_values_stand_beside_their_intervals(watched_run):
     # A training step holds up to eight updates, at whose end the turn is noticed.
     for place in (25, 50, 75, 100, 125, 150):
         assert any(place <= found < place + 8 for found in values), place
-    interval = kept["intervals"]["coverage"]
+    interval = kept["tiers"]["alarm"]["intervals"]["coverage"]
     for place, value in values.items():
         assert (interval["low"] <= value <= interval["high"]) == (abs(excess[place]) <= 1)
     # The slower measures stand at validations alone.
@@ -99,7 +99,7 @@ def test_intervals_and_state_are_in_the_checkpoint(watched_run):
     states = read_checkpoint(folder / "checkpoints" / "last.ckpt")["callbacks"]
     (state,) = (value for name, value in states.items() if "ModeCollapse" in name)
     assert state["alarm"]["state"] == "critical"
-    assert state["intervals"] == json.loads((folder / CALIBRATION).read_text())["intervals"]
+    assert state["calibrations"] == json.loads((folder / CALIBRATION).read_text())["tiers"]
 
 
 def test_music_is_watched_in_pitch_classes(tmp_path, cache):

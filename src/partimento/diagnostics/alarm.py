@@ -21,6 +21,7 @@ BAD_SIDE = {
     "bin_jsd": 1,
     "spread_ratio": -1,
     "authenticity_gap": -1,
+    "same_answers": 1,
 }
 
 
@@ -28,12 +29,13 @@ def badness(intervals: Mapping[str, Interval], values: Mapping[str, float]) -> d
     """Return how far each watched value lies on its bad side, in half-widths of its interval.
 
     A value that is no number, such as the spread in bins of which none holds two fakes, is as bad
-    as can be.
+    as can be. What was not measured, such as answers of a model without conditions, is left out.
     """
     found = {}
     for name, side in BAD_SIDE.items():
-        excess = intervals[name].excess(values[name])
-        found[name] = math.inf if math.isnan(excess) else side * excess
+        if name in values:
+            excess = intervals[name].excess(values[name])
+            found[name] = math.inf if math.isnan(excess) else side * excess
     return found
 
 
@@ -44,34 +46,51 @@ def attribute(intervals: Mapping[str, Interval], values: Mapping[str, float]) ->
     |-------------------|----------------------------------------------------------------------|
     | off_manifold      | low precision                                                        |
     | memorisation      | authenticity below that of unseen tunes, variety within bins kept    |
+    | z_independence    | other codes give the same answers to a condition, not to all alike   |
     | point_collapse    | no variety within bins, few reals covered                            |
     | intra_mode        | little variety within bins, though most bins are used as they should |
+    | rotation          | reals left out, and other ones than in earlier evaluations           |
     | few_modes         | less than half of the reals covered that should be                   |
     | dropped_modes     | some reals far from all fakes                                        |
     | imbalance         | bins unevenly used, no real far from all fakes                       |
     """
     bad = badness(intervals, values)
     out = {name for name, value in bad.items() if value > thresholds.OUTSIDE}
-    coverage = intervals["coverage"].middle
-    few = values["coverage"] < thresholds.FEW * coverage
-    far = bad["nearest_ratio"] > thresholds.IMBALANCE
-    shrunk = "spread_ratio" in out
-    uneven = bad["bin_jsd"] > thresholds.OUTSIDE
     found = []
     if "precision" in out:
         found.append("off_manifold")
-    if "authenticity_gap" in out and not shrunk:
+    if "authenticity_gap" in out and "spread_ratio" not in out:
         found.append("memorisation")
-    if shrunk:
+    modes = _of_modes(intervals, values, bad)
+    if "same_answers" in out and modes != "point_collapse":
+        found.append("z_independence")
+    return (*found, modes) if modes else tuple(found)
+
+
+def leaves_out(intervals: Mapping[str, Interval], values: Mapping[str, float]) -> bool:
+    """Return whether samples leave out modes: few reals are covered, or some are far from all."""
+    excess = intervals["nearest_ratio"].excess(values["nearest_ratio"])
+    return _few(intervals, values) or excess > thresholds.IMBALANCE
+
+
+def _few(intervals: Mapping[str, Interval], values: Mapping[str, float]) -> bool:
+    return values["coverage"] < thresholds.FEW * intervals["coverage"].middle
+
+
+def _of_modes(
+    intervals: Mapping[str, Interval], values: Mapping[str, float], bad: Mapping[str, float]
+) -> str | None:
+    """Return which failure of variety the values speak of; each of them excludes the others."""
+    few, far = _few(intervals, values), bad["nearest_ratio"] > thresholds.IMBALANCE
+    moved = "drift" in values and intervals["drift"].excess(values["drift"]) > thresholds.OUTSIDE
+    if (few or far) and moved:
+        return "rotation"
+    if bad["spread_ratio"] > thresholds.OUTSIDE:
         concentrated = few and intervals["rke_ratio"].excess(values["rke_ratio"]) < -1
-        found.append("point_collapse" if concentrated else "intra_mode")
-    elif few and far:
-        found.append("few_modes")
-    elif far:
-        found.append("dropped_modes")
-    elif uneven:
-        found.append("imbalance")
-    return tuple(found)
+        return "point_collapse" if concentrated else "intra_mode"
+    if far:
+        return "few_modes" if few else "dropped_modes"
+    return "imbalance" if bad["bin_jsd"] > thresholds.OUTSIDE else None
 
 
 @dataclass

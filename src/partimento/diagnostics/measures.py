@@ -1,10 +1,13 @@
-"""What is measured of generated examples, by name, and which failure each value speaks of."""
+"""What is measured of generated examples, by name: what is of the reals alone is computed once."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from partimento.metrics.bins import (
@@ -12,20 +15,29 @@ from partimento.metrics.bins import (
     differing_bins,
     fit_bins,
     jensen_shannon,
-    spread_ratio,
+    spread_in_bins,
 )
-from partimento.metrics.diversity import diversity_ratios
-from partimento.metrics.manifold import manifold
-from partimento.metrics.memorisation import authenticity_gap, data_copying, nearest_ratio
+from partimento.metrics.diversity import (
+    BANDWIDTH,
+    mean_distance,
+    renyi_kernel_entropy,
+    vendi,
+)
+from partimento.metrics.memorisation import data_copying
+from partimento.metrics.neighbours import distance_blocks, nearest, nearest_others
 from partimento.metrics.two_sample import neighbour_accuracies
 
 MOST_BINS = 50
 PER_BIN = 10
 """Real examples of a bin, on average, at least."""
+NEIGHBOURS = 5
+"""Neighbours that make a neighbourhood, as in Naeem et al. 2020, section 4."""
+SAME = 0.1
+"""Two answers are one when they are this much nearer than real examples are to the nearest other."""
 
 
 class Sides(NamedTuple):
-    """Features of as many examples of three kinds, `(n, features)` each.
+    """Features of examples of three kinds, `(n, features)` each.
 
     Attributes:
         train: Examples that the model was trained on.
@@ -41,39 +53,196 @@ class Sides(NamedTuple):
 Measures = Callable[[Sides], Mapping[str, float]]
 
 
-def minimal(sides: Sides) -> dict[str, float]:
-    """Return the smallest set of values that tells the kinds of failure apart.
+@dataclass(frozen=True)
+class Reals:
+    """The real examples of an evaluation, and all that is of them alone.
 
-    `nearest_ratio`, `coverage` and `bin_jsd` for modes left out or uneven; `spread_ratio` for
-    variety lost within modes; `precision` for what is off the data; `authenticity_gap` and `ndb`
-    (far below its level) for copies.
+    Attributes:
+        train: Features of training examples `(n, features)`.
+        held_out: Features of examples of other tunes `(n, features)`.
+        radius: Distance of each held-out example to its k-th nearest other, `(n,)`.
+        between: Mean distance of a held-out example to the nearest training example.
+        own: Distance of each training example to its nearest other, `(n,)`.
+        authenticity: Share of the held-out examples that are farther from the nearest training
+            example than that is from its own neighbour.
+        centres: Centres of the bins `(bins, features)`, of k-means on the training examples.
+        counts: Training examples of each bin, `(bins,)`.
+        spread: Root mean squared distance of each bin's examples from their mean, `(bins,)`.
+        apart: Mean distance between two held-out examples.
+        diversity: Order-2 diversity of the held-out examples.
     """
-    train, held_out, fake = sides
-    scores = manifold(held_out, fake, k=min(5, len(fake) - 1))
-    centres = fit_bins(train, max(1, min(MOST_BINS, len(train) // PER_BIN)))
-    counts = bin_counts(train, centres), bin_counts(fake, centres)
+
+    train: Tensor
+    held_out: Tensor
+    radius: Tensor
+    between: float
+    own: Tensor
+    authenticity: float
+    centres: Tensor
+    counts: Tensor
+    spread: Tensor
+    apart: float
+    diversity: float
+
+    @classmethod
+    def of(cls, train: Tensor, held_out: Tensor) -> Reals:
+        """Compute all that is of the reals alone."""
+        distance, index = nearest(held_out, train)
+        own = nearest_others(train)[:, 0]
+        centres = fit_bins(train, max(1, min(MOST_BINS, len(train) // PER_BIN)))
+        apart = mean_distance(held_out)
+        return cls(
+            train=train,
+            held_out=held_out,
+            radius=nearest_others(held_out, min(NEIGHBOURS, len(held_out) - 1))[:, -1],
+            between=float(distance.double().mean()),
+            own=own,
+            authenticity=float((distance > own[index]).double().mean()),
+            centres=centres,
+            counts=bin_counts(train, centres),
+            spread=spread_in_bins(train, centres),
+            apart=apart,
+            diversity=renyi_kernel_entropy(held_out, BANDWIDTH * apart) if apart > 0 else 1.0,
+        )
+
+
+def alarm_values(reals: Reals, fake: Tensor) -> dict[str, float]:
+    """Return the smallest set of values that tells the kinds of failure apart, at little cost.
+
+    `nearest_ratio` (Li & Malik 2018), `coverage` and `bin_jsd` for modes left out or uneven;
+    `spread_ratio` for variety lost within modes; `precision` for what is off the data;
+    `authenticity_gap` and `ndb` (far below its level) for copies; `rke_ratio` and `distance_ratio`
+    for variety as a whole. Definitions stand in `metrics`.
+    """
+    copied, place = nearest(fake, reals.train)
+    authentic = float((copied > reals.own[place]).double().mean())
+    counts = bin_counts(fake, reals.centres)
     return {
-        "nearest_ratio": nearest_ratio(held_out, train, fake),
-        "coverage": scores.coverage,
-        "precision": scores.precision,
-        "ndb": differing_bins(*counts),
-        "bin_jsd": jensen_shannon(*counts),
-        "spread_ratio": spread_ratio(train, fake, centres),
-        "authenticity_gap": authenticity_gap(train, held_out, fake),
+        **_among_reals(reals, fake),
+        "ndb": differing_bins(reals.counts, counts),
+        "bin_jsd": jensen_shannon(reals.counts, counts),
+        "spread_ratio": _spread_ratio(reals, fake),
+        "authenticity_gap": authentic - reals.authenticity,
+        **_variety(reals, fake),
     }
 
 
-def thorough(sides: Sides) -> dict[str, float]:
-    """Return the values of `minimal` and the slower ones."""
-    train, held_out, fake = sides
-    scores = manifold(held_out, fake, k=min(5, len(fake) - 1))
-    near = neighbour_accuracies(held_out, fake)
+def thorough_values(reals: Reals, fake: Tensor) -> dict[str, float]:
+    """Return the values of the alarm tier and the slower ones."""
+    near = neighbour_accuracies(reals.held_out, fake)
+    ball = nearest_others(fake, min(NEIGHBOURS, len(fake) - 1))[:, -1]
+    held = balls = 0.0
+    for rows, distances in distance_blocks(reals.held_out, fake):
+        held += float((distances <= ball).any(dim=1).sum())
+        balls += float((distances <= reals.radius[rows, None]).sum())
+    width = BANDWIDTH * reals.apart
     return {
-        **minimal(sides),
-        "recall": scores.recall,
-        "density": scores.density,
-        **diversity_ratios(held_out, fake),
+        **alarm_values(reals, fake),
+        "recall": held / len(reals.held_out),
+        "density": balls / (NEIGHBOURS * len(fake)),
+        "vendi_ratio": vendi(fake, width) / vendi(reals.held_out, width) if width > 0 else 1.0,
         "neighbour_accuracy_real": near.real,
         "neighbour_accuracy_fake": near.fake,
-        "data_copying": data_copying(train, held_out, fake),
+        "data_copying": data_copying(reals.train, reals.held_out, fake),
+    }
+
+
+def same_answers(reals: Reals, fake: Tensor, again: Tensor) -> float:
+    """Return the share of conditions whose two answers, from two codes, are nearly the same.
+
+    Nearly the same is a tenth (`SAME`) of the mean distance at which a held-out example has its
+    nearest training example. 1 where the condition decides alone, and the code does nothing.
+
+    Args:
+        reals: Real examples.
+        fake: Features of samples `(n, features)`.
+        again: Features of samples for the same conditions, with other codes.
+    """
+    distance = (fake - again).square().sum(dim=1).sqrt()
+    return float((distance <= SAME * reals.between).double().mean())
+
+
+def drift(counts: Tensor, earlier: Tensor) -> float:
+    """Return the mean Jensen-Shannon divergence of a histogram from earlier ones, in nats.
+
+    A generator that collapses to a mode that moves has few modes each time and others each time.
+
+    Args:
+        counts: Samples of each bin, `(bins,)`.
+        earlier: The same of earlier evaluations, `(evaluations, bins)`, one at least.
+    """
+    return sum(jensen_shannon(counts, row) for row in earlier) / len(earlier)
+
+
+def of_perfect(values: Callable[[Reals, Tensor], dict[str, float]]) -> Measures:
+    """Return what a perfect model, whose samples are music of unseen tunes, gives by these values.
+
+    Beside those of one set of samples:
+
+    - `drift`: two evaluations of it are two independent draws of unseen tunes, here the held-out
+      ones and those that stand for its samples.
+    - `same_answers`: what two answers of it to one condition would be cannot be drawn from a
+      corpus, where each condition has one. The nearest thing there is to a second answer is the
+      held-out example that is nearest to the first. Two answers of a perfect model are, unless its
+      conditions say nearly all, no nearer than that, so that the interval errs on the high side.
+    """
+
+    def measured(sides: Sides) -> dict[str, float]:
+        reals = Reals.of(sides.train, sides.held_out)
+        _, place = nearest(sides.fake, sides.held_out)
+        held_out, fake = (bin_counts(x, reals.centres) for x in (sides.held_out, sides.fake))
+        return {
+            **values(reals, sides.fake),
+            "drift": jensen_shannon(held_out, fake),
+            "same_answers": same_answers(reals, sides.fake, sides.held_out[place]),
+        }
+
+    return measured
+
+
+def minimal(sides: Sides) -> dict[str, float]:
+    """Return `alarm_values` of examples of three kinds."""
+    return alarm_values(Reals.of(sides.train, sides.held_out), sides.fake)
+
+
+def thorough(sides: Sides) -> dict[str, float]:
+    """Return `thorough_values` of examples of three kinds."""
+    return thorough_values(Reals.of(sides.train, sides.held_out), sides.fake)
+
+
+def _among_reals(reals: Reals, fake: Tensor) -> dict[str, float]:
+    """Return what the distances of fakes to held-out examples say (see `metrics.manifold`)."""
+    least = torch.full((len(reals.held_out),), math.inf, device=fake.device)
+    precise = 0.0
+    for _, distances in distance_blocks(fake, reals.held_out):
+        precise += float((distances <= reals.radius).any(dim=1).sum())
+        least = torch.minimum(least, distances.min(dim=0).values)
+    missing = float(least.double().mean())
+    ratio = missing / reals.between if reals.between > 0 else math.inf if missing > 0 else 1.0
+    return {
+        "nearest_ratio": ratio,
+        "coverage": float((least <= reals.radius).double().mean()),
+        "precision": precise / len(fake),
+    }
+
+
+def _spread_ratio(reals: Reals, fake: Tensor) -> float:
+    """Return the median over bins of the fakes' spread over the training examples'."""
+    ratio = spread_in_bins(fake, reals.centres) / reals.spread
+    ratio = ratio[torch.isfinite(ratio) & (reals.spread > 0)]
+    return float(ratio.median()) if len(ratio) else math.nan
+
+
+def _variety(reals: Reals, fake: Tensor) -> dict[str, float]:
+    """Return the diversity of fakes over that of held-out examples (see `metrics.diversity`)."""
+    if reals.apart == 0:
+        return {"distance_ratio": math.nan, "rke_ratio": math.nan}
+    total = kernel = 0.0
+    width = BANDWIDTH * reals.apart
+    for _, distances in distance_blocks(fake, fake):
+        total += float(distances.sum(dtype=torch.float64))
+        kernel += float(torch.exp(-(distances / width).square()).sum(dtype=torch.float64))
+    return {
+        "distance_ratio": total / (len(fake) * (len(fake) - 1)) / reals.apart,
+        "rke_ratio": len(fake) ** 2 / kernel / reals.diversity,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,12 +16,16 @@ from torch import Tensor
 
 from partimento.atomic import write_atomically
 from partimento.data.reference import Reference, reference
-from partimento.diagnostics.alarm import STATES, Alarm, attribute, badness
-from partimento.diagnostics.calibration import Interval, calibrate, supported_count
-from partimento.diagnostics.measures import Sides, minimal, thorough
+from partimento.diagnostics.alarm import STATES
+from partimento.diagnostics.monitor import (
+    Calibration,
+    Monitor,
+    Observation,
+    Tier,
+    calibrate_tiers,
+)
 from partimento.evaluation.spaces import FeatureSpace, PitchClasses, Raw
 from partimento.generation.strategies import Strategy
-from partimento.metrics.diversity import diversity_ratios
 from partimento.representations.base import Representation
 from partimento.seeds import generator
 
@@ -30,12 +34,6 @@ log = logging.getLogger(__name__)
 CALIBRATION = "calibration.json"
 POOL = 8
 """Real examples to choose sides from, for each that a side has."""
-
-
-def watched(sides: Sides) -> dict[str, float]:
-    """Return the values of the alarm tier: the smallest set that tells failures apart."""
-    quick = diversity_ratios(sides.held_out, sides.fake, with_vendi=False)
-    return {**minimal(sides), **quick}
 
 
 class ModeCollapse(Callback):
@@ -84,9 +82,8 @@ class ModeCollapse(Callback):
         self.warm_up = warm_up
         self.resamples = resamples
         self.space = space(representation) if space else default_space(representation)
-        self.alarm = Alarm()
-        self.intervals: dict[str, Interval] = {}
-        self._sides: tuple[Tensor, Tensor] | None = None
+        self.monitor: Monitor | None = None
+        self._kept: dict[str, Any] | None = None
         self._evaluated = 0
 
     # -- before training ----------------------------------------------------------------------
@@ -99,38 +96,40 @@ class ModeCollapse(Callback):
             for split in ("train", "valid")
         ]
         features = [self.space(pool.x, pool.lengths) for pool in pools]
-        joined = torch.cat(features)
         group = np.concatenate([named(pool, split) for split, pool in enumerate(pools)])
-        distinct = len(torch.unique(joined, dim=0))
-        self.count = min(
-            supported_count(group, distinct, self.count), len(features[0]), len(features[1])
-        )
-        self._sides = features[0][: self.count], features[1][: self.count]
-        self.intervals = self._calibrated(joined, group, trainer.datamodule.checksum())
+        found = self._calibrated(features, group, trainer.datamodule.checksum())
+        self.monitor = Monitor(features[0], features[1], found, warm_up=self.warm_up)
+        if self._kept is not None:
+            self.monitor.load_state_dict(self._kept)
         self._evaluated = pl_module.counters["updates"] // self.every
 
     def _calibrated(
-        self, features: Tensor, group: np.ndarray, checksum: str
-    ) -> dict[str, Interval]:
-        """Return the intervals, from the run folder where they are of the same data and settings."""
+        self, features: list[Tensor], group: np.ndarray, checksum: str
+    ) -> dict[str, Calibration]:
+        """Return what a perfect model gives, from the run folder where it was found out before."""
         path = self.folder / CALIBRATION
+        most = min(self.count, *map(len, features))
         settings = {
             "data": checksum,
             "space": type(self.space).__name__,
-            "count": self.count,
+            "count": most,
             "resamples": self.resamples,
             "seed": self.seed,
         }
         if path.is_file():
             kept = json.loads(path.read_text())
             if kept["settings"] == settings:
-                return {name: Interval(**row) for name, row in kept["intervals"].items()}
-        log.info("Measuring what a perfect model would score, on %d windows a side.", self.count)
-        found = calibrate(
-            features, group, thorough, self.count, resamples=self.resamples, seed=self.seed
+                return {tier: Calibration.from_dict(row) for tier, row in kept["tiers"].items()}
+        log.info("Measuring what a perfect model would score, on %d windows a side.", most)
+        found = calibrate_tiers(
+            torch.cat(features),
+            group,
+            {"alarm": most, "thorough": most},
+            resamples=self.resamples,
+            seed=self.seed,
         )
-        rows = {name: interval.as_dict() for name, interval in found.items()}
-        kept = {"settings": settings, "intervals": rows}
+        tiers = {tier: calibration.as_dict() for tier, calibration in found.items()}
+        kept = {"settings": settings, "tiers": tiers}
         write_atomically(path, json.dumps(kept, indent=2) + "\n")
         return found
 
@@ -142,43 +141,36 @@ class ModeCollapse(Callback):
         turn = pl_module.counters["updates"] // self.every
         if turn > self._evaluated and trainer.is_global_zero:
             self._evaluated = turn
-            self.evaluate(trainer, pl_module, watched)
+            self.evaluate(trainer, pl_module, "alarm")
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
-        if trainer.is_global_zero and self._sides is not None:
-            self.evaluate(trainer, pl_module, thorough)
+        if trainer.is_global_zero and self.monitor is not None:
+            self.evaluate(trainer, pl_module, "thorough")
 
-    def evaluate(
-        self, trainer: Any, model: Any, measures: Callable[[Sides], Mapping[str, float]]
-    ) -> None:
-        """Measure samples, log the values beside their intervals, and raise or clear the alarm."""
-        assert self._sides is not None  # made before training begins
-        values = dict(measures(Sides(*self._sides, self._samples(trainer, model))))
-        excess = {
-            name: self.intervals[name].excess(value)
-            for name, value in values.items()
-            if name in self.intervals
-        }
-        warm = model.counters["updates"] >= self.warm_up
-        if warm and self.alarm.update(badness(self.intervals, values)):
-            self._announce(trainer, model, values)
+    def evaluate(self, trainer: Any, model: Any, tier: Tier) -> None:
+        """Measure samples, log the values beside their intervals, and tell of a change of state."""
+        assert self.monitor is not None  # made before training begins
+        fake = self._samples(trainer, model, self.monitor.count(tier))
+        seen = self.monitor.observe(model.counters["updates"], fake, tier=tier)
+        if seen.changed:
+            self._announce(trainer, seen)
         model.emit(
             {
-                **{f"collapse/{name}": value for name, value in values.items()},
-                **{f"collapse_excess/{name}": value for name, value in excess.items()},
-                "collapse/state": STATES.index(self.alarm.state),
+                **{f"collapse/{name}": value for name, value in seen.values.items()},
+                **{f"collapse_excess/{name}": value for name, value in seen.excess.items()},
+                "collapse/state": STATES.index(seen.state),
             }
         )
 
-    def _samples(self, trainer: Any, model: Any) -> Tensor:
+    def _samples(self, trainer: Any, model: Any, count: int) -> Tensor:
         """Return the features of fresh samples; the stream is keyed by the place in training."""
         batch = trainer.datamodule.examples("valid")
-        rows = torch.arange(self.count) % len(batch)
+        rows = torch.arange(count) % len(batch)
         batch = batch[rows.to(batch.x.device)].to(model.device)
         training = model.training
         x = self.strategy.generate(
             model,
-            n=self.count,
+            n=count,
             given=model.given_of(batch),
             condition=batch.condition,
             lengths=batch.lengths,
@@ -189,28 +181,27 @@ class ModeCollapse(Callback):
         model.train(training)
         return self.space(x, batch.lengths)
 
-    def _announce(self, trainer: Any, model: Any, values: Mapping[str, float]) -> None:
-        found = ", ".join(attribute(self.intervals, values)) or "no failure that has a name"
+    def _announce(self, trainer: Any, seen: Observation) -> None:
+        found = ", ".join(seen.failures) or "no failure that has a name"
         text = (
-            f"Mode collapse is {self.alarm.state} at update {model.counters['updates']}: {found}."
-            if self.alarm.state != "healthy"
-            else f"Samples are healthy again at update {model.counters['updates']}."
+            f"Mode collapse is {seen.state} at update {seen.update}: {found}."
+            if seen.state != "healthy"
+            else f"Samples are healthy again at update {seen.update}."
         )
         log.warning("%s", text)
         for logger in trainer.loggers:
             if hasattr(logger, "alert"):
-                logger.alert("Mode collapse", text, self.alarm.state)
+                logger.alert("Mode collapse", text, seen.state)
 
     # -- in the checkpoint --------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        return {
-            "alarm": self.alarm.as_dict(),
-            "intervals": {name: interval.as_dict() for name, interval in self.intervals.items()},
-        }
+        return {} if self.monitor is None else self.monitor.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.alarm = Alarm(**state_dict["alarm"])
+        self._kept = state_dict or None
+        if self.monitor is not None and state_dict:
+            self.monitor.load_state_dict(state_dict)
 
 
 def default_space(representation: Representation) -> FeatureSpace:

@@ -19,3 +19,7 @@ IMBALANCE = 3.0
 """Up to here of `nearest_ratio`, modes are unevenly used rather than missing."""
 FEW = 0.5
 """Share of the coverage of a perfect model below which modes are few rather than missing."""
+HISTORY = 10
+"""Evaluations whose histograms the next one is compared with for rotation, at most."""
+MOVED = 2
+"""The least number of them: a collapse under way moves samples once."""

@@ -1,0 +1,262 @@
+"""The watch without a trainer: samples in, values beside their intervals and an alarm out."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from partimento.diagnostics import thresholds
+from partimento.diagnostics.alarm import Alarm, State, attribute, badness, leaves_out
+from partimento.diagnostics.calibration import Interval, calibrate, supported_count
+from partimento.diagnostics.measures import (
+    Reals,
+    alarm_values,
+    drift,
+    of_perfect,
+    same_answers,
+    thorough_values,
+)
+from partimento.metrics.bins import bin_counts
+
+Tier = Literal["alarm", "thorough"]
+VALUES: dict[str, Callable[[Reals, Tensor], dict[str, float]]] = {
+    "alarm": alarm_values,
+    "thorough": thorough_values,
+}
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What a perfect model gives in one tier.
+
+    Attributes:
+        count: Samples of an evaluation, for which the intervals hold.
+        intervals: Where each value of a perfect model lies.
+    """
+
+    count: int
+    intervals: dict[str, Interval]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the calibration as plain values, for a file or a checkpoint."""
+        rows = {name: interval.as_dict() for name, interval in self.intervals.items()}
+        return {"count": self.count, "intervals": rows}
+
+    @classmethod
+    def from_dict(cls, kept: Mapping[str, Any]) -> Calibration:
+        """Return the calibration that `as_dict` wrote."""
+        rows = kept["intervals"].items()
+        return cls(kept["count"], {name: Interval(**row) for name, row in rows})
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What one evaluation says.
+
+    Attributes:
+        update: Generator updates made.
+        tier: "alarm" or "thorough".
+        values: What was measured, by name.
+        excess: How far each value that has an interval lies from a perfect model's median, in
+            half-widths of that interval: from -1 to 1 it is inside.
+        state: Of the run: "healthy", "warning" or "critical".
+        changed: Whether this evaluation changed it.
+        failures: What the pattern of the values speaks of, whatever the state.
+    """
+
+    update: int
+    tier: Tier
+    values: dict[str, float]
+    excess: dict[str, float]
+    state: State
+    changed: bool
+    failures: tuple[str, ...]
+
+
+def calibrate_tiers(
+    features: Tensor,
+    group: np.ndarray,
+    counts: Mapping[str, int],
+    *,
+    resamples: int = 199,
+    seed: int = 0,
+) -> dict[str, Calibration]:
+    """Return what a perfect model gives in each tier.
+
+    Args:
+        features: Features of real examples of all kinds `(examples, features)`.
+        group: Group of tunes of each, `(examples,)`.
+        counts: Samples of an evaluation by tier, at most; fewer where there is less music.
+        resamples: Divisions of the real examples.
+        seed: Of the divisions.
+
+    Raises:
+        UserError: When there are too few real examples.
+    """
+    distinct = len(torch.unique(features, dim=0))
+    found = {}
+    for tier, most in counts.items():
+        count = supported_count(group, distinct, most)
+        measures = of_perfect(VALUES[tier])
+        intervals = calibrate(features, group, measures, count, resamples=resamples, seed=seed)
+        found[tier] = Calibration(count, intervals)
+    return found
+
+
+class Monitor:
+    """Compares samples with real examples, and says when, and how, they fall short.
+
+    It knows no trainer and no model: it is given features of samples.
+
+    The alarm tier alone raises and clears the alarm; the thorough tier tells more, at a larger cost.
+
+    Args:
+        train: Features of training examples `(n, features)`, at least as many as are evaluated.
+        held_out: Features of real examples of other tunes, as many.
+        calibrations: What a perfect model gives, by tier (see `calibrate_tiers`).
+        warm_up: Generator updates before the first alarm: every generator begins collapsed.
+    """
+
+    def __init__(
+        self,
+        train: Tensor,
+        held_out: Tensor,
+        calibrations: Mapping[str, Calibration],
+        *,
+        warm_up: int = 0,
+    ) -> None:
+        self.train, self.held_out = train, held_out
+        self.calibrations = dict(calibrations)
+        self.warm_up = warm_up
+        self.alarm = Alarm()
+        self._reals: dict[str, Reals] = {}
+        self._earlier: deque[list[int]] = deque(maxlen=thresholds.HISTORY)
+        self._low = False  # whether these evaluations left out modes
+
+    @classmethod
+    def calibrated(
+        cls,
+        train: Tensor,
+        held_out: Tensor,
+        groups: tuple[np.ndarray, np.ndarray] | None = None,
+        *,
+        count: int = 256,
+        thorough_count: int | None = None,
+        resamples: int = 199,
+        warm_up: int = 0,
+        seed: int = 0,
+    ) -> Monitor:
+        """Return a monitor after finding out what a perfect model gives.
+
+        Args:
+            train: Features of training examples `(n, features)`; more than `count` of them make
+                better intervals.
+            held_out: Features of real examples of other tunes.
+            groups: Group of tunes of each of both; no group is in both. None: each example is
+                its own, as points are.
+            count: Samples of an evaluation of the alarm tier, at most.
+            thorough_count: The same of the thorough tier; None: there is none.
+            resamples: Divisions of the real examples for the intervals.
+            warm_up: Generator updates before the first alarm.
+            seed: Of the divisions.
+
+        Raises:
+            UserError: When there are too few real examples.
+        """
+        joined = torch.cat([train, held_out])
+        group = np.arange(len(joined)) if groups is None else np.concatenate(groups)
+        most = min(len(train), len(held_out))
+        wanted = {"alarm": count} | ({} if thorough_count is None else {"thorough": thorough_count})
+        counts = {tier: min(size, most) for tier, size in wanted.items()}
+        found = calibrate_tiers(joined, group, counts, resamples=resamples, seed=seed)
+        return cls(train, held_out, found, warm_up=warm_up)
+
+    def count(self, tier: Tier = "alarm") -> int:
+        """Return how many samples an evaluation takes."""
+        return self.calibrations[tier].count
+
+    def intervals(self, tier: Tier = "alarm") -> dict[str, Interval]:
+        """Return where each value of a perfect model lies."""
+        return self.calibrations[tier].intervals
+
+    def reals(self, tier: Tier = "alarm") -> Reals:
+        """Return the real examples that samples are compared with, as many as these."""
+        if tier not in self._reals:
+            count = self.count(tier)
+            self._reals[tier] = Reals.of(self.train[:count], self.held_out[:count])
+        return self._reals[tier]
+
+    def observe(
+        self, update: int, fake: Tensor, again: Tensor | None = None, tier: Tier = "alarm"
+    ) -> Observation:
+        """Measure samples, and let the alarm tier raise or clear the alarm.
+
+        Args:
+            update: Generator updates made.
+            fake: Features of samples `(count, features)`, as many as `count` says.
+            again: Features of samples for the same conditions in the same order, with other codes;
+                None: there are no conditions, or no codes.
+            tier: Which values are measured.
+
+        Raises:
+            ValueError: When there is another number of samples, for which no interval holds.
+        """
+        if len(fake) != self.count(tier):
+            raise ValueError(f"intervals hold for {self.count(tier)} samples, not {len(fake)}")
+        reals, intervals = self.reals(tier), self.intervals(tier)
+        values = VALUES[tier](reals, fake)
+        if again is not None:
+            values["same_answers"] = same_answers(reals, fake, again)
+        if tier == "alarm":
+            self._note_drift(values, bin_counts(fake, reals.centres))
+        changed = False
+        if tier == "alarm" and update >= self.warm_up:
+            changed = self.alarm.update(badness(intervals, values))
+        return Observation(
+            update,
+            tier,
+            values,
+            {name: intervals[name].excess(value) for name, value in values.items()},
+            self.alarm.state,
+            changed,
+            attribute(intervals, values),
+        )
+
+    def _note_drift(self, values: dict[str, float], counts: Tensor) -> None:
+        """Compare the bins that are used with those of earlier evaluations, and keep them.
+
+        An evaluation that leaves out modes is compared with others that do, and one that does not
+        with others that do not: between these lies a collapse or a recovery, and no rotation.
+        """
+        low = leaves_out(self.intervals(), values)
+        if low != self._low:
+            self._low = low
+            self._earlier.clear()
+        if len(self._earlier) >= thresholds.MOVED:
+            values["drift"] = drift(counts, torch.tensor(list(self._earlier)))
+        self._earlier.append(counts.tolist())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps."""
+        kept = {tier: calibration.as_dict() for tier, calibration in self.calibrations.items()}
+        return {
+            "alarm": self.alarm.as_dict(),
+            "earlier": list(self._earlier),
+            "low": self._low,
+            "calibrations": kept,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a checkpoint: with its alarm, its history and its intervals."""
+        self.alarm = Alarm(**state["alarm"])
+        kept = state["calibrations"].items()
+        self.calibrations = {tier: Calibration.from_dict(value) for tier, value in kept}
+        self._reals = {}  # of as many examples as the calibration says
+        self._low = state["low"]
+        self._earlier = deque(state["earlier"], maxlen=thresholds.HISTORY)
