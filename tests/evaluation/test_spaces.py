@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from partimento.data.collate import collate
 from partimento.datasets.chorale_modes import ChoraleModes
+from partimento.datasets.chorales import PARTS, RANGES, read_bach
 from partimento.errors import UserError
 from partimento.evaluation.spaces import Onsets, PitchClasses, RandomConvolution, Raw
 from partimento.metrics.manifold import manifold
@@ -14,6 +16,8 @@ from partimento.music import Piece
 from partimento.representations.frames import Frames
 from partimento.representations.melody import Melody
 from partimento.representations.multivoice import MultiVoice
+from partimento.representations.note_tuples import NoteTuples
+from partimento.representations.pianoroll import PianoRoll
 from partimento.representations.points import Points
 
 MELODY = Melody(bars=1)
@@ -39,6 +43,46 @@ def test_octaves_are_one_pitch_class():
     """Reshaping a pitch axis to (12, octaves) adds up seven neighbouring semitones instead."""
     low, high = (melody([0], [16], [pitch]) for pitch in (60, 72))
     assert torch.equal(PitchClasses(MELODY)(low), PitchClasses(MELODY)(high))
+
+
+GRIDS = {
+    "multivoice": MultiVoice(PARTS, RANGES, bars=2),
+    "without rests": MultiVoice(PARTS, RANGES, bars=2, rest=False),
+    "melody": Melody(bars=3, metre="any"),
+    "melody of tunes": Melody(bars=None),
+    "rolls": PianoRoll(bars=2),
+    "rolls without onsets": PianoRoll(low=30, high=90, bars=2, onsets=False),
+    "frames": Frames(),
+}
+
+
+@pytest.fixture(scope="module")
+def bach() -> list[Piece]:
+    return [read_bach(number) for number in ("253", "267", "269")]
+
+
+@pytest.mark.parametrize("name", GRIDS)
+@pytest.mark.parametrize("parts", [1, 4, 7])
+def test_what_a_grid_says_is_what_its_notes_say(name, parts, bach):
+    """Windows of real chorales, and of the same with symbols cast about, as a bad model's are."""
+    representation = GRIDS[name]
+    batch = collate([representation.windows(piece, stride=1) for piece in bach])
+    cast = np.random.default_rng(0).permuted(batch.x.numpy(), axis=0)
+    space = PitchClasses(representation, parts=parts)
+    for x in (batch.x, torch.from_numpy(cast)):
+        quick = space(x, batch.lengths)
+        slow = torch.from_numpy(space._of_notes(x, batch.lengths))
+        slow = slow / slow.sum(dim=2, keepdim=True).clamp(min=1e-9)
+        assert float(slow.sum()) > 0
+        torch.testing.assert_close(quick, slow.flatten(1), atol=1e-5, rtol=0)
+
+
+def test_what_has_no_grid_is_decoded(bach):
+    representation = NoteTuples(steps=40)
+    x = torch.as_tensor(representation.windows(bach[0], stride=1).x)
+    assert representation.chroma(x.numpy()) is None
+    row = PitchClasses(representation)(x[:1])
+    assert float(row.sum()) == pytest.approx(1.0)
 
 
 def test_onsets_by_hand():

@@ -15,8 +15,7 @@ from partimento.component import Component
 from partimento.errors import UserError
 from partimento.music import Piece
 from partimento.representations.base import Representation
-
-PITCH_CLASSES = 12
+from partimento.representations.chroma import PITCH_CLASSES
 
 
 class FeatureSpace(Component, ABC):
@@ -103,6 +102,9 @@ class RandomConvolution(FeatureSpace):
 class PitchClasses(FeatureSpace):
     """How long each pitch class sounds, in shares, in each of `parts` parts of the example.
 
+    A representation with a fixed grid says at once what sounds at each step, which is hundreds of
+    times as fast as decoding its examples to notes.
+
     Args:
         representation: What the samples mean.
         parts: Parts of an example; 1: one histogram; as many as beats: a chroma of the beats.
@@ -117,15 +119,24 @@ class PitchClasses(FeatureSpace):
         self.parts = parts
 
     def __call__(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        chroma = self.representation.chroma(x.cpu().numpy())
+        if chroma is None:
+            sounding = self._of_notes(x, lengths)
+        else:
+            weights = _overlaps(chroma.shape[1], self.parts, lengths)
+            sounding = (weights @ chroma.astype(np.float32)).astype(np.float32)
+        shares = sounding / np.maximum(sounding.sum(axis=2, keepdims=True), 1e-9)
+        return torch.from_numpy(shares).flatten(1)
+
+    def _of_notes(self, x: Tensor, lengths: Tensor | None) -> np.ndarray:
+        """Return how long pitch classes sound in each part `(examples, parts, 12)`, from notes."""
         rows = np.zeros((len(x), self.parts, PITCH_CLASSES), dtype=np.float32)
         for row, piece in zip(rows, decoded(self.representation, x, lengths), strict=True):
             edges = np.linspace(0, max(piece.end, 1), self.parts + 1)
             low = np.maximum(piece.onset[:, None], edges[:-1])
             high = np.minimum((piece.onset + piece.duration)[:, None], edges[1:])
-            sounding = np.maximum(high - low, 0)
-            np.add.at(row.T, piece.pitch % PITCH_CLASSES, sounding)
-            row /= np.maximum(row.sum(axis=1, keepdims=True), 1e-9)
-        return torch.from_numpy(rows).flatten(1)
+            np.add.at(row.T, piece.pitch % PITCH_CLASSES, np.maximum(high - low, 0))
+        return rows
 
 
 class Onsets(FeatureSpace):
@@ -150,6 +161,15 @@ class Onsets(FeatureSpace):
             part = np.minimum(piece.onset * self.parts // max(piece.end, 1), self.parts - 1)
             row += np.bincount(part, minlength=self.parts) / max(len(piece), 1)
         return torch.from_numpy(rows)
+
+
+def _overlaps(steps: int, parts: int, lengths: Tensor | None) -> np.ndarray:
+    """Return how much of each step lies in each part, `(examples or 1, parts, steps)`."""
+    ends = np.array([steps]) if lengths is None else lengths.cpu().numpy()
+    edges = np.linspace(0, np.maximum(ends, 1), parts + 1, axis=1)[..., None]
+    step = np.arange(steps)
+    shared = np.minimum(edges[:, 1:], step + 1) - np.maximum(edges[:, :-1], step)
+    return np.clip(shared, 0, None).astype(np.float32)
 
 
 def decoded(representation: Representation, x: Tensor, lengths: Tensor | None) -> list[Piece]:

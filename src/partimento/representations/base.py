@@ -77,6 +77,17 @@ class Representation(ABC):
         `frame` (see `Piece.frame`) supplies what `x` does not hold: bar lines, key, tempo, id.
         """
 
+    def chroma(self, x: np.ndarray) -> np.ndarray | None:
+        """Return how many notes of each pitch class sound at each step, `(examples, steps, 12)`.
+
+        It is what the notes of `decode` say, without the notes, for many examples at once; steps
+        are of one length. None, the default: only decoding tells.
+
+        Args:
+            x: Examples, `(examples, steps, ...)`.
+        """
+        return None
+
     @abstractmethod
     def loss_of(self, piece: Piece) -> Mapping[str, int]:
         """Count what encoding would lose, by reason, such as {"off-grid onsets": 3}; empty: nothing."""

@@ -13,6 +13,7 @@ from partimento.distributions import Bernoulli
 from partimento.errors import UserError
 from partimento.music import DEFAULT_VELOCITY, Piece
 from partimento.representations.base import Examples, Representation
+from partimento.representations.chroma import chroma_of_keys
 from partimento.representations.grid import grid_steps, plain_frame, reaching, refined
 from partimento.representations.runs import runs_of
 from partimento.representations.table import note_table, spread
@@ -108,6 +109,9 @@ class Frames(Representation):
             velocity=np.full(len(onset), DEFAULT_VELOCITY),
             parts=frame.parts if len(frame.parts) == 1 else ("piano",),
         )
+
+    def chroma(self, x: np.ndarray) -> np.ndarray:
+        return chroma_of_keys(x != 0, LOWEST)
 
     def loss_of(self, piece: Piece) -> Mapping[str, int]:
         """Count what frames lose, by reason; empty: `decode` gives the piece back."""

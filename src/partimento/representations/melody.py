@@ -13,6 +13,7 @@ from partimento.distributions import Categorical
 from partimento.errors import UserError
 from partimento.music import Piece
 from partimento.representations.base import Examples, Representation
+from partimento.representations.chroma import chroma_of_voices
 from partimento.representations.grid import (
     all_keys,
     count_losses,
@@ -238,6 +239,10 @@ class Melody(Representation):
         """Return the token of the pitch that sounds at each step of tokens `(..., steps)`, or rest."""
         hold, rest = np.array([self.hold]), np.array([self.rest])
         return sounding(x[..., None], hold, rest)[..., 0]
+
+    def chroma(self, x: np.ndarray) -> np.ndarray:
+        tokens = self.sounding(x)[..., None]
+        return chroma_of_voices(tokens, np.array([self.hold]), np.array([self.low]))
 
     def transpositions(self, piece: Piece) -> Sequence[int]:
         """Return shifts into every key once, -5 to +6 semitones, that stay in the alphabet.

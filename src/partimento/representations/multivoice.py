@@ -12,6 +12,7 @@ from partimento.distributions import Categorical
 from partimento.errors import UserError
 from partimento.music import Piece
 from partimento.representations.base import Examples, Representation
+from partimento.representations.chroma import chroma_of_voices
 from partimento.representations.grid import (
     count_losses,
     filled,
@@ -264,6 +265,9 @@ class MultiVoice(Representation):
         A held pitch is written out at every step; silence is the rest symbol (`self.rest`).
         """
         return sounding(x, self._hold, self._rest)
+
+    def chroma(self, x: np.ndarray) -> np.ndarray:
+        return chroma_of_voices(self.sounding(x), self._hold, self._low)
 
     def cut(self, x: np.ndarray, start: int, stop: int) -> np.ndarray:
         """Return steps `start` to `stop` of a grid; a note that began before is restated.

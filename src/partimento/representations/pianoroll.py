@@ -13,6 +13,7 @@ from partimento.distributions import Bernoulli
 from partimento.errors import UserError
 from partimento.music import Piece
 from partimento.representations.base import Examples, Representation
+from partimento.representations.chroma import chroma_of_keys
 from partimento.representations.grid import (
     all_keys,
     count_losses,
@@ -157,6 +158,9 @@ class PianoRoll(Representation):
         before[..., 1:, :] = sounds[..., :-1, :]
         begins = sounds & ~before
         return sounds, begins | struck if self.onsets else begins
+
+    def chroma(self, x: np.ndarray) -> np.ndarray:
+        return chroma_of_keys(self.planes(x)[0], self.low)
 
     def loss_of(self, piece: Piece) -> Mapping[str, int]:
         """Count what the roll loses or refuses, by reason; empty: `decode` gives the piece back."""
