@@ -26,7 +26,7 @@ RING = (
 WATCH = (
     "diagnostics=mode_collapse", "~diagnostics.samples",
     "diagnostics.mode_collapse.every=25", "diagnostics.mode_collapse.count=64",
-    "diagnostics.mode_collapse.warm_up=50",
+    "diagnostics.mode_collapse.warm_up=50", "diagnostics.mode_collapse.thorough_count=64",
 )  # fmt: skip
 
 
@@ -58,19 +58,22 @@ def watched_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[st
 
 def test_values_stand_beside_their_intervals(watched_run):
     folder, _ = watched_run
-    kept = json.loads((folder / CALIBRATION).read_text())
-    assert kept["settings"]["count"] == 64
+    kept = json.loads((folder / CALIBRATION).read_text())["alarm"]
+    assert kept["count"] == 64
     values = series(folder, "collapse/coverage")
     excess = series(folder, "collapse_excess/coverage")
     assert set(values) == set(excess)
     # A training step holds up to eight updates, at whose end the turn is noticed.
     for place in (25, 50, 75, 100, 125, 150):
         assert any(place <= found < place + 8 for found in values), place
-    interval = kept["tiers"]["alarm"]["intervals"]["coverage"]
+    interval = kept["intervals"]["coverage"]
     for place, value in values.items():
         assert (interval["low"] <= value <= interval["high"]) == (abs(excess[place]) <= 1)
     # The slower measures stand at validations alone.
-    assert 0 < len(series(folder, "collapse/vendi_ratio")) < len(values)
+    assert not series(folder, "collapse/vendi_ratio")
+    thorough = series(folder, "collapse_thorough/vendi_ratio")
+    assert 0 < len(thorough) < len(values)
+    assert set(thorough) == set(series(folder, "collapse/thorough_s"))
 
 
 def test_a_bad_run_is_told_once_with_its_failure(watched_run):
@@ -98,8 +101,8 @@ def test_intervals_and_state_are_in_the_checkpoint(watched_run):
     folder, _ = watched_run
     states = read_checkpoint(folder / "checkpoints" / "last.ckpt")["callbacks"]
     (state,) = (value for name, value in states.items() if "ModeCollapse" in name)
-    assert state["alarm"]["state"] == "critical"
-    assert state["calibrations"] == json.loads((folder / CALIBRATION).read_text())["tiers"]
+    assert state["monitor"]["alarm"]["state"] == "critical"
+    assert state["monitor"]["calibrations"] == json.loads((folder / CALIBRATION).read_text())
 
 
 def test_music_is_watched_in_pitch_classes(tmp_path, cache):
@@ -111,12 +114,12 @@ def test_music_is_watched_in_pitch_classes(tmp_path, cache):
             "trainer.progress_bar=false", "accelerator=cpu", "accelerator.threads=1",
     "logger=csv",
             *WATCH[:2], "diagnostics.mode_collapse.every=10",
-            "diagnostics.mode_collapse.count=40", "diagnostics.mode_collapse.warm_up=0",
+            "diagnostics.mode_collapse.count=40", "diagnostics.mode_collapse.thorough_count=40",
+            "diagnostics.mode_collapse.warm_up=0",
             f"paths.outputs={tmp_path}", f"paths.cache={cache}",
         ]
     )  # fmt: skip
     (folder,) = only_runs(tmp_path)
-    assert json.loads((folder / CALIBRATION).read_text())["settings"]["space"] == "PitchClasses"
     names = ("coverage", "precision", "spread_ratio", "authenticity_gap")
     least = min(min(series(folder, f"collapse_excess/{name}").values()) for name in names)
     assert least < -1  # chance notes are no chorales

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,46 +13,12 @@ from torch import Tensor
 
 from partimento.diagnostics import thresholds
 from partimento.diagnostics.alarm import Alarm, State, attribute, badness, leaves_out
-from partimento.diagnostics.calibration import Interval, calibrate, supported_count
-from partimento.diagnostics.measures import (
-    Reals,
-    alarm_values,
-    drift,
-    of_perfect,
-    same_answers,
-    thorough_values,
-)
+from partimento.diagnostics.calibration import Interval
+from partimento.diagnostics.measures import Reals, drift, same_answers
+from partimento.diagnostics.tiers import VALUES, Calibration, calibrate_tiers
 from partimento.metrics.bins import bin_counts
 
 Tier = Literal["alarm", "thorough"]
-VALUES: dict[str, Callable[[Reals, Tensor], dict[str, float]]] = {
-    "alarm": alarm_values,
-    "thorough": thorough_values,
-}
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """What a perfect model gives in one tier.
-
-    Attributes:
-        count: Samples of an evaluation, for which the intervals hold.
-        intervals: Where each value of a perfect model lies.
-    """
-
-    count: int
-    intervals: dict[str, Interval]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the calibration as plain values, for a file or a checkpoint."""
-        rows = {name: interval.as_dict() for name, interval in self.intervals.items()}
-        return {"count": self.count, "intervals": rows}
-
-    @classmethod
-    def from_dict(cls, kept: Mapping[str, Any]) -> Calibration:
-        """Return the calibration that `as_dict` wrote."""
-        rows = kept["intervals"].items()
-        return cls(kept["count"], {name: Interval(**row) for name, row in rows})
 
 
 @dataclass(frozen=True)
@@ -77,36 +43,6 @@ class Observation:
     state: State
     changed: bool
     failures: tuple[str, ...]
-
-
-def calibrate_tiers(
-    features: Tensor,
-    group: np.ndarray,
-    counts: Mapping[str, int],
-    *,
-    resamples: int = 199,
-    seed: int = 0,
-) -> dict[str, Calibration]:
-    """Return what a perfect model gives in each tier.
-
-    Args:
-        features: Features of real examples of all kinds `(examples, features)`.
-        group: Group of tunes of each, `(examples,)`.
-        counts: Samples of an evaluation by tier, at most; fewer where there is less music.
-        resamples: Divisions of the real examples.
-        seed: Of the divisions.
-
-    Raises:
-        UserError: When there are too few real examples.
-    """
-    distinct = len(torch.unique(features, dim=0))
-    found = {}
-    for tier, most in counts.items():
-        count = supported_count(group, distinct, most)
-        measures = of_perfect(VALUES[tier])
-        intervals = calibrate(features, group, measures, count, resamples=resamples, seed=seed)
-        found[tier] = Calibration(count, intervals)
-    return found
 
 
 class Monitor:

@@ -139,6 +139,11 @@ class WandbLogger(pytorch_lightning.loggers.WandbLogger):
         run.log(media)
 
     @rank_zero_only
+    def summarise(self, values: Mapping[str, float]) -> None:
+        """Write values into the run's summary, beside the last of what is logged."""
+        self.experiment.summary.update(dict(values))
+
+    @rank_zero_only
     def alert(self, title: str, text: str, state: str) -> None:
         """Send an alert, as W&B shows and mails it; `state` is healthy, warning or critical."""
         level = {"critical": "ERROR", "warning": "WARN"}.get(state, "INFO")
