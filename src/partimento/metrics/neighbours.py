@@ -33,13 +33,21 @@ def nearest(x: Tensor, pool: Tensor, block: int = BLOCK) -> tuple[Tensor, Tensor
     if not len(pool) or x.shape[1] != pool.shape[1]:
         raise ValueError(f"no neighbours of {tuple(x.shape)} in {tuple(pool.shape)}")
     rows = max(1, block // len(pool))
-    if x.shape[1] < WIDE:
-        found = [_by_differences(part, pool) for part in x.split(rows)]
-    else:
+    wide = x.shape[1] >= WIDE
+    if wide:
+        rows = max(1, rows // 4)  # numbers of twice the size, and several of each
         middle = pool.double().mean(dim=0)
         shifted = pool.double() - middle
-        found = [_by_products(part, pool, shifted, middle, block) for part in x.split(rows)]
-    return torch.cat([pair[0] for pair in found]), torch.cat([pair[1] for pair in found])
+    # Kept results between the blocks would split the memory that the next block could have again.
+    distance, index = x.new_empty(len(x)), x.new_empty(len(x), dtype=torch.int64)
+    for start in range(0, len(x), rows):
+        part = slice(start, start + rows)
+        distance[part], index[part] = (
+            _by_products(x[part], pool, shifted, middle, block)
+            if wide
+            else _by_differences(x[part], pool)
+        )
+    return distance, index
 
 
 def _by_differences(x: Tensor, pool: Tensor) -> tuple[Tensor, Tensor]:
@@ -59,10 +67,10 @@ def _by_products(
     points = x.double() - middle
     squares = points.square().sum(1, keepdim=True) + shifted.square().sum(1)
     # The error of a sum of d products is at most d units of rounding of the products' sizes.
-    error = 4 * x.shape[1] * torch.finfo(torch.float64).eps * squares
-    squares -= 2 * points @ shifted.T
+    error = squares * (4 * x.shape[1] * torch.finfo(torch.float64).eps)
+    squares.addmm_(points, shifted.T, alpha=-2)
     most = (squares + error).min(dim=1, keepdim=True).values
-    row, candidate = torch.nonzero(squares - error <= most, as_tuple=True)
+    row, candidate = torch.nonzero(squares.sub_(error) <= most, as_tuple=True)
     if len(row) > FEW * len(x):  # as of a generator that makes the same of all codes
         return _by_differences(x, pool)
     size = max(1, block // max(1, x.shape[1]))
@@ -91,13 +99,13 @@ def nearest_others(x: Tensor, k: int = 1, block: int = BLOCK) -> Tensor:
     if not 0 < k < len(x):
         raise ValueError(f"{len(x)} points have no {k} neighbours each")
     rows = max(1, block // len(x))
-    found = []
+    found = x.new_empty(len(x), k)
     for start in range(0, len(x), rows):
         part = _distances(x[start : start + rows], x)
         own = torch.arange(len(part))
         part[own, start + own] = torch.inf
-        found.append(part.topk(k, largest=False, sorted=True).values)
-    return torch.cat(found)
+        found[start : start + rows] = part.topk(k, largest=False, sorted=True).values
+    return found
 
 
 def distance_blocks(x: Tensor, y: Tensor, block: int = BLOCK) -> Iterator[tuple[slice, Tensor]]:
