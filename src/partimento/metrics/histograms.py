@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,23 @@ def pitch_classes(pieces: Sequence[Piece]) -> np.ndarray:
     return np.bincount(pitches.astype(np.int64) % 12, minlength=12)
 
 
+class Line(NamedTuple):
+    """The notes of a melody in order: onset and duration in ticks, pitch, `(notes,)` each."""
+
+    onset: np.ndarray
+    duration: np.ndarray
+    pitch: np.ndarray
+
+
+def top_line(piece: Piece, part: int) -> Line:
+    """Return the notes of one part in order of onset; of notes struck together, the highest."""
+    notes = piece.notes(part)
+    order = np.lexsort((notes["pitch"], notes["onset"]))
+    onset, duration, pitch = (notes[name][order] for name in ("onset", "duration", "pitch"))
+    last = np.append(np.diff(onset) > 0, True)[: len(onset)]
+    return Line(onset[last], duration[last], pitch[last])
+
+
 def intervals(pieces: Sequence[Piece], largest: int = LARGEST_INTERVAL) -> np.ndarray:
     """Return how often each melodic interval occurs, `(2 * largest + 3,)`.
 
@@ -28,11 +46,7 @@ def intervals(pieces: Sequence[Piece], largest: int = LARGEST_INTERVAL) -> np.nd
     steps = [np.zeros(0, np.int64)]
     for piece in pieces:
         for part in range(len(piece.parts)):
-            notes = piece.notes(part)
-            order = np.lexsort((notes["pitch"], notes["onset"]))
-            onset, pitch = notes["onset"][order], notes["pitch"][order].astype(np.int64)
-            last = np.append(np.diff(onset) > 0, True)[: len(onset)]
-            steps.append(np.diff(pitch[last]))
+            steps.append(np.diff(top_line(piece, part).pitch.astype(np.int64)))
     bound = largest + 1
     clipped = np.clip(np.concatenate(steps), -bound, bound)
     return np.bincount(clipped + bound, minlength=2 * bound + 1)
