@@ -1,4 +1,4 @@
-"""`partimento evaluate`: a trained model's table of metrics beside baselines on the same split."""
+"""`partimento evaluate`: a harmoniser's table beside baselines, or what a generator's samples are."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from partimento.apps.command import command
 
 @command("evaluate", free_text=("run", "cache"))
 def main(config: DictConfig) -> None:
-    """Print the table and write it as evaluation.json into the run folder."""
+    """Print the tables and write them into the run folder, as evaluation.json and beside it."""
     import os
 
     from partimento.config import EvaluateConfig, check, plain
-    from partimento.evaluation.run import evaluate_run
-    from partimento.evaluation.table import format_table
+    from partimento.evaluation.run import evaluate
 
     raw, resolved = plain(config)
     check(raw, resolved, EvaluateConfig)
-    path, rows = evaluate_run(
+    done = evaluate(
         resolved["run"],
-        baselines=resolved["baselines"],
-        cache=resolved["cache"],
-        trusted_packages=resolved["trusted_packages"],
+        **{
+            name: resolved[name]
+            for name in ("baselines", "count", "temperature", "seed", "cache", "trusted_packages")
+        },
     )
-    print(format_table(rows))
-    print(f"nll: nats per predicted cell. All values: {os.path.relpath(path)}")
+    print(done.text)
+    print(f"All values: {os.path.relpath(done.path)}")
 
 
 if __name__ == "__main__":

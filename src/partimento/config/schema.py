@@ -163,6 +163,9 @@ class EvaluateConfig:
 
     run: str
     baselines: list[str]
+    count: PositiveInt | None
+    temperature: Annotated[float, Ge(0)]
+    seed: Annotated[int, Ge(0)]
     cache: str | None
     trusted_packages: list[str]
 

@@ -1,4 +1,4 @@
-"""The evaluation of a run folder: its model and the baselines on the split it was trained with."""
+"""The evaluation of a run folder: a harmoniser beside baselines, or a generator by its samples."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -17,11 +17,79 @@ from partimento.config.schema import data_config
 from partimento.data.batch import Batch
 from partimento.data.module import MusicDataModule
 from partimento.errors import UserError
-from partimento.evaluation.table import baseline_table, evaluate_predictor, to_json
+from partimento.evaluation.generated import evaluate_generator
+from partimento.evaluation.generated_tables import csv_of, json_of, markdown
+from partimento.evaluation.table import (
+    baseline_table,
+    evaluate_predictor,
+    format_table,
+    to_json,
+)
 from partimento.loading import Trained, home_of, load
 from partimento.runs.identity import canonical, code_checksums
 
 log = logging.getLogger(__name__)
+
+
+class Evaluation(NamedTuple):
+    """What an evaluation left behind.
+
+    Attributes:
+        path: Where all values are.
+        text: Tables for people.
+    """
+
+    path: Path
+    text: str
+
+
+def evaluate(
+    run: str | Path,
+    *,
+    baselines: Sequence[str] = (),
+    count: int | None = None,
+    temperature: float = 1.0,
+    seed: int = 0,
+    cache: str | None = None,
+    trusted_packages: Sequence[str] = (),
+) -> Evaluation:
+    """Evaluate a run of any kind: a harmoniser beside baselines, a generator by its samples.
+
+    Args:
+        run: A run folder or a checkpoint in one.
+        baselines: Names of baselines of a harmoniser; see `evaluation.table.BASELINES`.
+        count: Number of samples of a generator; None: as many as are of use.
+        temperature: Of these samples; 1 is the model's own law.
+        seed: Of these samples.
+        cache: Folder of prepared datasets and of baselines' results; None keeps none.
+        trusted_packages: Packages besides the project's own that the model was built from.
+
+    Raises:
+        UserError: When the model can neither, or the data are not those of the run.
+    """
+    trained = load(run, trusted_packages=trusted_packages)
+    if getattr(trained.model, "given_voices", None) is not None:
+        path, rows = evaluate_run(
+            run, baselines=baselines, cache=cache, trusted_packages=trusted_packages
+        )
+        return Evaluation(path, f"{format_table(rows)}\nnll: nats per predicted cell.")
+    folder, data = home_of(Path(run)), _data(trained, cache)
+    _check_split(folder, data)
+    report = evaluate_generator(
+        trained.model,
+        trained.representation,
+        data,
+        count=count,
+        temperature=temperature,
+        seed=seed,
+    )
+    names = (trained.config[node].get("name", node) for node in ("model", "dataset"))
+    text = markdown(report, " on ".join(names))
+    write_atomically(folder / "evaluation.md", text)
+    write_atomically(folder / "evaluation.csv", csv_of(report))
+    path = folder / "evaluation.json"
+    write_atomically(path, json_of(report) + "\n")
+    return Evaluation(path, text)
 
 
 def evaluate_run(

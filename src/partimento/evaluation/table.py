@@ -156,7 +156,12 @@ def format_table(rows: Rows, columns: Sequence[str] | None = COLUMNS) -> str:
     shown = found if columns is None else [column for column in columns if column in found]
     cells = [["", *shown]]
     cells += [[name, *(_cell(row.get(column)) for column in shown)] for name, row in rows.items()]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return aligned(cells)
+
+
+def aligned(cells: Sequence[Sequence[str]]) -> str:
+    """Return rows of cells, the first one the head, as a Markdown table that reads as plain text."""
+    widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     lines = []
     for row in [cells[0], rule, *cells[1:]]:
