@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -64,7 +65,7 @@ def evaluate_generator(
         model: A trained model.
         representation: What its samples mean.
         data: The data that it was trained with.
-        count: Number of samples; None: `MOST`.
+        count: Number of samples; None: as many as there are training examples, `MOST` at most.
         temperature: Of the samples; 1 is the model's own law.
         seed: Of the samples, and of the choice of real examples.
 
@@ -72,7 +73,7 @@ def evaluate_generator(
         UserError: When the model cannot sample by itself, or the test split has no example.
     """
     train, held_out = (reference(data, split, MOST, seed) for split in ("train", "test"))
-    samples = draw(model, data, count or MOST, temperature, seed)
+    samples = draw(model, data, count or len(train), temperature, seed)
     report: Report = {
         "about": {
             "examples": {
@@ -173,7 +174,8 @@ def collapse_section(
     section: Section = {"examples_a_side": {"value": float(count)}}
     for name, value in values.items():
         interval = intervals[name]
-        section[name] = {"value": value, **interval.as_dict(), "excess": interval.excess(value)}
+        row = {"value": value, **interval.as_dict(), "excess": interval.excess(value)}
+        section[name] = {column: number for column, number in row.items() if not math.isnan(number)}
     return {"collapse": section}
 
 
@@ -187,7 +189,7 @@ def copies_section(
     examples of which as many would be equal by chance.
     """
     examples = data.examples("train")
-    chosen = np.random.default_rng(seed).permutation(len(examples))[:MOST_NEAR[1]]
+    chosen = np.random.default_rng(seed).permutation(len(examples))[: MOST_NEAR[1]]
     known = Reference(examples.x.cpu(), examples.lengths, np.arange(len(examples)))
     rows = dict(zip(("samples", "held_out", "train"), _rows(samples, held_out, known), strict=True))
     most = int(NEAR * rows["train"].shape[1])
@@ -226,7 +228,8 @@ def oracle_section(oracle: Any, samples: Any, held_out: Any) -> Section:
         "reverse_kl": reverse_kl_floor(oracle.modes, len(samples)),
     }
     sides = {"samples": judge(oracle, samples), "held_out": judge(oracle, held_out)}
-    return {
-        name: {**{side: found[name] for side, found in sides.items()}, "perfect": value}
-        for name, value in best.items()
-    }
+    section: Section = {}
+    for name, value in best.items():
+        row = {**{side: found[name] for side, found in sides.items()}, "perfect": value}
+        section[name] = {column: number for column, number in row.items() if not math.isnan(number)}
+    return section

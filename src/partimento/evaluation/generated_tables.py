@@ -110,7 +110,10 @@ def _distances(section: Section) -> list[list[str]]:
     kinds = ("overlap", "divergence", "spread")
     columns = [f"{prefix}{kind}" for kind in kinds for prefix in ("", "train_")]
     head = ["", *(c.replace("train_", "of train: ") for c in columns)]
-    return [head, *([name, *(number(row.get(c)) for c in columns)] for name, row in section.items())]
+    return [
+        head,
+        *([name, *(number(row.get(c)) for c in columns)] for name, row in section.items()),
+    ]
 
 
 def _collapse(section: Section) -> list[list[str]]:
@@ -118,7 +121,7 @@ def _collapse(section: Section) -> list[list[str]]:
     for name, row in section.items():
         inside = f"{number(row['low'])} to {number(row['high'])}" if "low" in row else ""
         excess = number(row["excess"]) if "excess" in row else ""
-        cells.append([name, number(row["value"]), inside, excess])
+        cells.append([name, number(row.get("value")), inside, excess])
     return cells
 
 

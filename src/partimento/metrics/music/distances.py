@@ -64,7 +64,7 @@ class FeatureDistances(Comparison):
     def value(self, real: Tensor, fake: Tensor) -> dict[str, float]:
         real, fake = real[: self.most].cpu(), fake[: self.most].cpu()
         ends = list(itertools.accumulate(self.sizes.values()))
-        found = {}
+        found: dict[str, float] = {}
         for name, begin, end in zip(self.sizes, [0, *ends], ends, strict=False):
             values = compared(real[:, begin:end], fake[:, begin:end])
             found |= {f"{kind}/{name}": value for kind, value in values.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -85,7 +86,7 @@ def _of_bars(piece: Piece, edges: np.ndarray, bars: int) -> dict[str, np.ndarray
     """Return the features of each bar: pitches and notes that begin in it, and pitch classes."""
     pitches, notes = np.zeros(bars), np.zeros(bars)
     histogram = np.zeros((bars, PITCH_CLASSES))
-    for bar, (begin, end) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for bar, (begin, end) in enumerate(itertools.pairwise(edges)):
         inside = (piece.onset >= begin) & (piece.onset < end)
         pitches[bar], notes[bar] = len(np.unique(piece.pitch[inside])), inside.sum()
     for bar, ticks in enumerate(chroma(piece, edges)):

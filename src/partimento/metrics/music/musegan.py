@@ -84,9 +84,7 @@ def tonal_distance(piece: Piece) -> float:
     edges = beat_edges(piece)
     if len(edges) < 2:
         return math.nan
-    centroids = [
-        tonal_centroids(chroma(piece, edges, part)) for part in range(len(piece.parts))
-    ]
+    centroids = [tonal_centroids(chroma(piece, edges, part)) for part in range(len(piece.parts))]
     apart = [
         np.linalg.norm(first - second, axis=1)
         for first, second in itertools.combinations(centroids, 2)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from partimento.metrics.music.notes import bar_edges, beat_edges, frames, occupied
+from partimento.metrics.music.notes import bar_edges, beat_edges, occupied
 from partimento.music import Piece, to_muspy
 
 PER_QUARTER = 4

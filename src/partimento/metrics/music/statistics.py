@@ -49,12 +49,12 @@ class Shares(NamedTuple):
     pieces, each counts once; where it is not defined for a piece, both are 0.
     """
 
-    count: np.ndarray
+    counted: np.ndarray
     among: np.ndarray
 
     def value(self) -> np.ndarray:
         """Return the value of each statistic over all pieces, `(statistics,)`; NaN: undefined."""
-        return divided(self.count.sum(axis=0), self.among.sum(axis=0))
+        return divided(self.counted.sum(axis=0), self.among.sum(axis=0))
 
 
 class Estimate(NamedTuple):
@@ -73,7 +73,7 @@ def shares_of(pieces: Sequence[Piece]) -> Shares:
         found = {name: Share(value, 1) for name, value in values.items() if not math.isnan(value)}
         found |= voice_statistics(piece)
         for column, name in enumerate(STATISTICS):
-            rows[:, number, column] = found.get(name, Share(0, 0))
+            rows[:, number, column] = np.array(found.get(name, Share(0, 0)))
     return Shares(rows[0], rows[1])
 
 
@@ -105,13 +105,15 @@ def estimates(
     index = np.unique(group, return_inverse=True)[1]
     groups = int(index.max()) + 1
     sums = np.zeros((2, groups, len(STATISTICS)))
-    np.add.at(sums[0], index, shares.count)
+    np.add.at(sums[0], index, shares.counted)
     np.add.at(sums[1], index, shares.among)
     rng = np.random.default_rng(seed)
     drawn = np.array(
         [
             divided(*(times @ side for side in sums))
-            for times in (rng.multinomial(groups, np.full(groups, 1 / groups)) for _ in range(resamples))
+            for times in (
+                rng.multinomial(groups, np.full(groups, 1 / groups)) for _ in range(resamples)
+            )
         ]
     )
     tail = (1 - confidence) / 2
@@ -142,7 +144,7 @@ class MusicStatistics(Metric):
     def update(self, pieces: Sequence[Piece]) -> None:
         """Count some pieces."""
         shares = shares_of(pieces)
-        self.count += torch.as_tensor(shares.count.sum(axis=0), device=self.count.device)
+        self.count += torch.as_tensor(shares.counted.sum(axis=0), device=self.count.device)
         self.among += torch.as_tensor(shares.among.sum(axis=0), device=self.among.device)
 
     def compute(self) -> dict[str, Tensor]:

@@ -17,7 +17,7 @@ WIDEST = 12
 class Share(NamedTuple):
     """A count and what it is counted among; shares of many pieces are added up before division."""
 
-    count: float
+    counted: float
     among: float
 
 
