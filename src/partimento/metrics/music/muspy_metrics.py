@@ -62,15 +62,15 @@ def polyphony_rate(piece: Piece, at_least: int = 2) -> float:
     muspy 0.5.0 counts *more than* its threshold of 2, so that two voices throughout have rate 0.
     Silence at the end counts as time. NaN where there is no time.
     """
-    if not piece.end:
-        return math.nan
     edges = np.unique(np.concatenate([[0, piece.end], piece.onset, piece.onset + piece.duration]))
-    sounds = (piece.onset[:, None] <= edges[:-1]) & (
-        piece.onset[:, None] + piece.duration[:, None] > edges[:-1]
-    )
-    pitches = np.unique(piece.pitch)
-    down = np.array([sounds[piece.pitch == pitch].any(axis=0) for pitch in pitches])
-    many = down.reshape(len(pitches), -1).sum(axis=0) >= at_least
+    if not edges[-1]:
+        return math.nan
+    begin, end = piece.onset[:, None], (piece.onset + piece.duration)[:, None]
+    sounds = (begin <= edges[:-1]) & (end > edges[:-1])
+    pitches, index = np.unique(piece.pitch, return_inverse=True)
+    down = np.zeros((len(pitches), len(edges) - 1), dtype=bool)
+    np.logical_or.at(down, index, sounds)
+    many = down.sum(axis=0) >= at_least
     return float(np.diff(edges)[many].sum() / edges[-1])
 
 
@@ -89,7 +89,8 @@ def groove_consistency(piece: Piece, per_quarter: int = PER_QUARTER) -> float:
     Wu & Yang, "The Jazz Transformer on the Front Line", ISMIR 2020, section 4.2, over bars of equal
     length next to each other. muspy 0.5.0 adds an empty bar at the end, and divides by the
     ticks of a bar, so that its value rises with the resolution; here a bar has `per_quarter` steps
-    to the quarter note. NaN where no two neighbours are equally long.
+    to the quarter note. A bar that the piece ends inside has another length. NaN where no two
+    neighbours are equally long.
     """
     edges = bar_edges(piece)
     lengths = np.diff(edges)
