@@ -111,21 +111,34 @@ class Reals:
 def alarm_values(reals: Reals, fake: Tensor) -> dict[str, float]:
     """Return the smallest set of values that tells the kinds of failure apart, at little cost.
 
-    `nearest_ratio` (Li & Malik 2018), `coverage` and `bin_jsd` for modes left out or uneven;
-    `spread_ratio` for variety lost within modes; `precision` for what is off the data;
-    `authenticity_gap` and `ndb` (far below its level) for copies; `rke_ratio` and `distance_ratio`
-    for variety as a whole. Definitions stand in `metrics`.
+    Of modes left out, `nearest_ratio` (Li & Malik 2018) and `coverage` (Naeem et al. 2020) speak,
+    but so does every sample that is not yet exact, long before any mode is lost. Two values of ours
+    allow for that, by how far samples are from each other:
+
+    - `left_out`: how far reals are from the nearest fake, over the larger of how far reals are from
+      the nearest other real, and fakes from the nearest other fake. Inexact fakes that are spread
+      around all modes are as far from each other as from reals; fakes in few modes are not.
+    - `reach`: share of reals with a fake in their ball, or within the middle radius of fakes' balls.
+
+    `energy` speaks of modes unevenly used, and hardly of inexact samples: the energy distance
+    2 E|x - y| - E|x - x'| - E|y - y'| of reals x and fakes y (Székely & Rizzo 2013, "Energy
+    statistics", section 2) over the mean distance of reals. `bin_jsd` says the same of bins, which
+    inexact samples leave; `spread_ratio` of variety lost within modes;
+    `precision` of what is off the data; `authenticity_gap` and `ndb` (far below its level) of
+    copies; `rke_ratio` and `distance_ratio` of variety as a whole. Definitions stand in `metrics`.
     """
     copied, place = nearest(fake, reals.train)
     authentic = float((copied > reals.own[place]).double().mean())
     counts = bin_counts(fake, reals.centres)
+    kin = _among_fakes(reals, fake)
     return {
-        **_among_reals(reals, fake),
+        **_among_reals(reals, fake, kin),
         "ndb": differing_bins(reals.counts, counts),
         "bin_jsd": jensen_shannon(reals.counts, counts),
         "spread_ratio": _spread_ratio(reals, fake),
         "authenticity_gap": authentic - reals.authenticity,
-        **_variety(reals, fake),
+        "distance_ratio": kin.apart / reals.apart if reals.apart > 0 else math.nan,
+        "rke_ratio": kin.diversity / reals.diversity if reals.apart > 0 else math.nan,
     }
 
 
@@ -212,20 +225,65 @@ def thorough(sides: Sides) -> dict[str, float]:
     return thorough_values(Reals.of(sides.train, sides.held_out), sides.fake)
 
 
-def _among_reals(reals: Reals, fake: Tensor) -> dict[str, float]:
+class Kin(NamedTuple):
+    """What the distances between fakes say.
+
+    Attributes:
+        apart: Mean distance between two of them.
+        diversity: Their order-2 diversity (see `metrics.diversity`).
+        spacing: Mean distance to the nearest other.
+        radius: Median distance to the k-th nearest other.
+    """
+
+    apart: float
+    diversity: float
+    spacing: float
+    radius: float
+
+
+def _among_fakes(reals: Reals, fake: Tensor) -> Kin:
+    total = kernel = 0.0
+    width = BANDWIDTH * reals.apart if reals.apart > 0 else 1.0
+    near = []
+    for rows, distances in distance_blocks(fake, fake):
+        total += float(distances.sum())
+        # What is far has a kernel of nothing; without the bound it is denormal, which is slow.
+        exponent = (distances / width).square_().clamp_(max=FAR)
+        kernel += float(exponent.neg_().exp_().sum())
+        own = torch.arange(len(distances))
+        distances[own, rows.start + own] = math.inf
+        near.append(distances.topk(min(NEIGHBOURS, len(fake) - 1), largest=False).values)
+    nearest_few = torch.cat(near)
+    return Kin(
+        apart=total / (len(fake) * (len(fake) - 1)),
+        diversity=len(fake) ** 2 / kernel,
+        spacing=float(nearest_few[:, 0].double().mean()),
+        radius=float(nearest_few[:, -1].median()),
+    )
+
+
+def _among_reals(reals: Reals, fake: Tensor, kin: Kin) -> dict[str, float]:
     """Return what the distances of fakes to held-out examples say (see `metrics.manifold`)."""
     least = torch.full((len(reals.held_out),), math.inf, device=fake.device)
-    precise = 0.0
+    precise = total = 0.0
     for _, distances in distance_blocks(fake, reals.held_out):
+        total += float(distances.sum())
         precise += float((distances <= reals.radius).any(dim=1).sum())
         least = torch.minimum(least, distances.amin(dim=0))
     missing = float(least.double().mean())
-    ratio = missing / reals.between if reals.between > 0 else math.inf if missing > 0 else 1.0
+    apart = total / (len(fake) * len(reals.held_out))
     return {
-        "nearest_ratio": ratio,
+        "energy": (2 * apart - kin.apart) / reals.apart - 1 if reals.apart > 0 else math.nan,
+        "nearest_ratio": _ratio(missing, reals.between),
+        "left_out": _ratio(missing, max(reals.between, kin.spacing)),
         "coverage": float((least <= reals.radius).double().mean()),
+        "reach": float((least <= reals.radius.clamp(min=kin.radius)).double().mean()),
         "precision": precise / len(fake),
     }
+
+
+def _ratio(above: float, below: float) -> float:
+    return above / below if below > 0 else math.inf if above > 0 else 1.0
 
 
 def _spread_ratio(reals: Reals, fake: Tensor) -> float:
@@ -233,20 +291,3 @@ def _spread_ratio(reals: Reals, fake: Tensor) -> float:
     ratio = spread_in_bins(fake, reals.centres) / reals.spread
     ratio = ratio[torch.isfinite(ratio) & (reals.spread > 0)]
     return float(ratio.median()) if len(ratio) else math.nan
-
-
-def _variety(reals: Reals, fake: Tensor) -> dict[str, float]:
-    """Return the diversity of fakes over that of held-out examples (see `metrics.diversity`)."""
-    if reals.apart == 0:
-        return {"distance_ratio": math.nan, "rke_ratio": math.nan}
-    total = kernel = 0.0
-    width = BANDWIDTH * reals.apart
-    for _, distances in distance_blocks(fake, fake):
-        total += float(distances.sum())
-        # What is far has a kernel of nothing; without the bound it is denormal, which is slow.
-        exponent = distances.div_(width).square_().clamp_(max=FAR)
-        kernel += float(exponent.neg_().exp_().sum())
-    return {
-        "distance_ratio": total / (len(fake) * (len(fake) - 1)) / reals.apart,
-        "rke_ratio": len(fake) ** 2 / kernel / reals.diversity,
-    }

@@ -41,11 +41,13 @@ class ModeCollapse(Callback):
     Before training it finds out what a perfect model would score (`calibration`), or takes it from
     the cache. Then, every `every` generator updates, it draws samples (with the weights that
     sampling uses) and logs each value as `collapse/NAME`, with how far it is outside its interval
-    as `collapse_excess/NAME`, and the state as `collapse/state` (0 healthy, 1 warning, 2 critical).
-    After validations more values are logged as `collapse_thorough/NAME`, with the seconds that they
-    took, and the way over the plane of fidelity and diversity is drawn in `collapse/plane.png`. A
-    change of state is told in the log, once, with the failure it speaks of, and as an alert where a
-    logger has alerts. Training stays the same bit for bit, unless `actions` change it.
+    as `collapse_excess/NAME`, and the state as `collapse/state` (0 healthy, 1 warning, 2 critical);
+    `collapse/fidelity_state` says the same of samples off the data, which raises no alarm: every
+    generator begins there. After validations more values are logged as `collapse_thorough/NAME`,
+    with the seconds that they took, and the way over the plane of fidelity and diversity is drawn
+    in `collapse/plane.png`. A change of state is told in the log, once, with the failure it speaks
+    of, and as an alert where a logger has alerts. Training stays the same bit for bit, unless
+    `actions` change it.
 
     Args:
         folder: The run folder, where the intervals and the picture are kept.
@@ -184,6 +186,7 @@ class ModeCollapse(Callback):
                 **{f"{prefix}/{name}": value for name, value in seen.values.items()},
                 **{f"{prefix}_excess/{name}": value for name, value in seen.excess.items()},
                 "collapse/state": STATES.index(seen.state),
+                "collapse/fidelity_state": STATES.index(seen.fidelity),
             }
         )
         return seen

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from partimento.diagnostics import thresholds
-from partimento.diagnostics.alarm import Alarm, State, attribute, badness, leaves_out
+from partimento.diagnostics.alarm import FIDELITY_SIDE, Alarm, State, attribute, badness, leaves_out
 from partimento.diagnostics.calibration import Interval
 from partimento.diagnostics.measures import Reals, drift, same_answers
 from partimento.diagnostics.tiers import VALUES, Calibration, calibrate_tiers
@@ -31,8 +31,9 @@ class Observation:
         values: What was measured, by name.
         excess: How far each value that has an interval lies from a perfect model's median, in
             half-widths of that interval: from -1 to 1 it is inside.
-        state: Of the run: "healthy", "warning" or "critical".
+        state: Whether the run has collapsed: "healthy", "warning" or "critical".
         changed: Whether this evaluation changed it.
+        fidelity: The same of samples off the data, which is no collapse and changes no state.
         failures: What the pattern of the values speaks of, whatever the state.
     """
 
@@ -42,6 +43,7 @@ class Observation:
     excess: dict[str, float]
     state: State
     changed: bool
+    fidelity: State
     failures: tuple[str, ...]
 
 
@@ -71,6 +73,7 @@ class Monitor:
         self.calibrations = dict(calibrations)
         self.warm_up = warm_up
         self.alarm = Alarm()
+        self.fidelity = Alarm()
         self._reals: dict[str, Reals] = {}
         self._earlier: deque[list[int]] = deque(maxlen=thresholds.HISTORY)
         self._low = False  # whether these evaluations left out modes
@@ -154,6 +157,7 @@ class Monitor:
         changed = False
         if tier == "alarm" and update >= self.warm_up:
             changed = self.alarm.update(badness(intervals, values))
+            self.fidelity.update(badness(intervals, values, FIDELITY_SIDE))
         return Observation(
             update,
             tier,
@@ -161,6 +165,7 @@ class Monitor:
             {name: intervals[name].excess(value) for name, value in values.items()},
             self.alarm.state,
             changed,
+            self.fidelity.state,
             attribute(intervals, values),
         )
 
@@ -183,6 +188,7 @@ class Monitor:
         kept = {tier: calibration.as_dict() for tier, calibration in self.calibrations.items()}
         return {
             "alarm": self.alarm.as_dict(),
+            "fidelity": self.fidelity.as_dict(),
             "earlier": list(self._earlier),
             "low": self._low,
             "calibrations": kept,
@@ -191,6 +197,7 @@ class Monitor:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a checkpoint: with its alarm, its history and its intervals."""
         self.alarm = Alarm(**state["alarm"])
+        self.fidelity = Alarm(**state["fidelity"])
         kept = state["calibrations"].items()
         self.calibrations = {tier: Calibration.from_dict(value) for tier, value in kept}
         self._reals = {}  # of as many examples as the calibration says

@@ -9,16 +9,19 @@ from __future__ import annotations
 OUTSIDE = 1.0
 """From here on a value counts for the attribution of a failure."""
 WARNING = 1.5
-"""From here on a value is a warning: six measures are looked at again and again."""
+"""From here on a value is a warning: several measures are looked at again and again."""
 CRITICAL = 4.0
 CLEAR = 1.0
 """An alarm ends when all values are below this again (hysteresis)."""
 IN_A_ROW = 2
 """Evaluations in a row that raise or clear an alarm."""
-IMBALANCE = 3.0
-"""Up to here of `nearest_ratio`, modes are unevenly used rather than missing."""
+LENIENT = {"energy": 2.0}
+"""Values that are divided before anything is decided: a generator in training uses modes a little
+unevenly, beyond what chance does to a perfect one, without having lost any."""
+MISSING = 3.0
+"""Up to here of `left_out`, modes are unevenly used rather than missing."""
 FEW = 0.5
-"""Share of the coverage of a perfect model below which modes are few rather than missing."""
+"""Share of the reach of a perfect model below which modes are few rather than missing."""
 HISTORY = 10
 """Evaluations whose histograms the next one is compared with for rotation, at most."""
 MOVED = 2
