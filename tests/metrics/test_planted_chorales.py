@@ -7,7 +7,8 @@ that chorales of one mode are less alike: in one-hot cells the kernel scores see
 near and say nothing (1.00, where the other law had 0.88 for half of the modes), samples of missing
 modes are not as far away (coverage 0.66 for 0.51, nearest ratio 1.07 for 1.17), and prototypes are
 fewer of more (Vendi ratio 0.04 for 0.14). By pitch class, where voicings are alike, half of the modes
-have the coverage 0.49. Where the laws deviate the value is this law's own, marked so.
+have the coverage 0.49. Noise, 30 % of the cells, is nearer to chorales that differ as much among
+themselves. Where the laws deviate the value is this law's own, marked so.
 """
 
 from __future__ import annotations
@@ -114,11 +115,12 @@ EXPECTED: dict[str, dict[str, tuple[float, float]]] = {
         "neighbours": (0.68, 0.05),
     },
     "noise": {
+        "reverse_kl": (0.311, 0.08),
         "recall": (1.0, 0.02),
-        "coverage": (0.18, 0.1),
-        "authenticity": (0.99, 0.02),
-        "nearest": (1.24, 0.08),
-        "neighbours": (0.5, 0.03),  # one near 1, the other near 0
+        "coverage": (0.602, 0.06),  # its own: 0.18
+        "authenticity": (0.89, 0.04),  # its own: 0.99
+        "nearest": (1.137, 0.05),  # its own: 1.24
+        "neighbours": (0.504, 0.05),  # one near 1, the other near 0
     },
 }
 
@@ -197,8 +199,8 @@ def test_the_expected_table(kind):
 def test_noise_is_good_on_average_and_nowhere():
     """Why the two accuracies of the nearest neighbour are never averaged."""
     found = measured("noise")
-    assert abs(found["near_real"] - found["near_fake"]) > 0.8
-    assert judged("noise")["high_quality"] < 0.5
+    assert abs(found["near_real"] - found["near_fake"]) > 0.7
+    assert judged("noise")["high_quality"] < 0.2
     assert judged("perfect")["high_quality"] == pytest.approx(LAW.ceiling, abs=0.01)
 
 
