@@ -46,7 +46,8 @@ from partimento.building import build_dataset, build_representation
 from partimento.config.schema import data_config
 from partimento.data.module import MusicDataModule
 from partimento.loading import Trained
-from partimento.metrics.copies import copy_rate, near_copy_rate, unique_share
+from partimento.metrics.copies import copy_rate, near_copy_rate
+from partimento.metrics.duplicates import unique_share
 from partimento.metrics.histograms import durations, intervals, jensen_shannon, pitch_classes
 from partimento.metrics.manifold import coverage
 from partimento.reports.midi import write_midi
@@ -137,7 +138,7 @@ def figures(
         **{name: jensen_shannon(of(pieces), of(others)) for name, of in histograms.items()},
         "coverage": coverage(points(held_out.tokens), points(tokens)),
         **copying(tokens, train),
-        "unique": unique_share(tokens),
+        "unique": unique_share(torch.as_tensor(tokens).long()),
     }
 
 

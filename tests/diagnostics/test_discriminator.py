@@ -39,7 +39,7 @@ def trained(outputs: Path, *overrides: str) -> Path:
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return trained(tmp_path_factory.mktemp("watched"), *WATCH)
+    return trained(tmp_path_factory.mktemp("watched"), *WATCH, "model.discriminator_steps=3")
 
 
 def last_values(folder: Path) -> dict[str, float]:
@@ -61,6 +61,13 @@ def test_values_of_both_players_stand_under_their_names(watched):
         assert len(ranks) >= 2
         assert all(1 <= values[name] <= 32 for name in ranks)
         assert all(name.replace("effective", "stable") in values for name in ranks)
+
+
+def test_places_are_generator_updates(watched):
+    """Lightning's own count is of both players' updates, four times as many here."""
+    rows = read_metrics(watched / "metrics.csv")
+    places = {row["updates"] for row in rows if row["name"].startswith(("disc/", "gen/"))}
+    assert places == {11, 22}
 
 
 @pytest.mark.parametrize(

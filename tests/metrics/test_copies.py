@@ -1,8 +1,6 @@
-"""Copies: shares counted by hand, near ones too, and what sampling a corpus anew must give."""
+"""Copies: shares counted by hand, and near ones too."""
 
 from __future__ import annotations
-
-import math
 
 import hypothesis.extra.numpy as arrays
 import hypothesis.strategies as st
@@ -10,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from partimento.metrics.copies import CopyRate, copy_rate, near_copy_rate, unique_share
+from partimento.metrics.copies import CopyRate, copy_rate, near_copy_rate
 
 CORPUS = np.array([[1, 2, 3, 4], [5, 6, 7, 8], [1, 2, 3, 4]])
 SAMPLES = np.array([[1, 2, 3, 4], [1, 2, 3, 5], [8, 7, 6, 5], [1, 2, 3, 4]])
@@ -22,7 +20,6 @@ FEW = st.integers(1, 6).flatmap(
 def test_shares_counted_by_hand() -> None:
     assert copy_rate(SAMPLES, CORPUS) == 0.5
     assert [near_copy_rate(SAMPLES, CORPUS, most) for most in (0, 1, 3, 4)] == [0.5, 0.75, 0.75, 1]
-    assert unique_share(SAMPLES) == 0.75
 
 
 def test_kinds_of_integers_and_strides_do_not_matter() -> None:
@@ -30,7 +27,6 @@ def test_kinds_of_integers_and_strides_do_not_matter() -> None:
     assert copy_rate(SAMPLES, wide) == 0.5
     grids = SAMPLES.reshape(4, 2, 2)
     assert copy_rate(grids, CORPUS.reshape(3, 2, 2)) == 0.5
-    assert unique_share(grids.astype(np.int32)) == 0.75
 
 
 @given(FEW, FEW)
@@ -42,17 +38,7 @@ def test_near_copies_that_differ_nowhere_are_copies(
     assert near_copy_rate(samples, corpus, 3) == 1.0
 
 
-def test_copying_a_corpus_at_random_leaves_one_in_e_out() -> None:
-    """n draws from n different examples hold 1 - 1/e of them."""
-    corpus = np.arange(5000)[:, None]
-    drawn = corpus[np.random.default_rng(0).integers(0, 5000, 5000)]
-    assert unique_share(drawn) == pytest.approx(1 - math.exp(-1), abs=0.02)
-    assert copy_rate(drawn, corpus) == 1.0
-
-
 def test_nothing_to_compare() -> None:
-    with pytest.raises(ValueError, match="there are no samples"):
-        unique_share(SAMPLES[:0])
     for rate in (copy_rate, lambda x, y: near_copy_rate(x, y, 1)):
         with pytest.raises(ValueError, match="no copies of"):
             rate(SAMPLES, CORPUS[:, :2])

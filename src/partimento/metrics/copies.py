@@ -1,6 +1,6 @@
-"""Copies: samples that are examples of the training set to the note, and samples that recur.
+"""Copies: samples that are examples of the training set to the note, or nearly.
 
-Copied passages of any length are in `copied_windows`.
+Copied passages of any length are in `copied_windows`, samples that recur in `duplicates`.
 """
 
 from __future__ import annotations
@@ -33,19 +33,6 @@ def copy_rate(samples: np.ndarray, corpus: np.ndarray) -> float:
         raise ValueError(f"no copies of {corpus.shape} can be looked for among {samples.shape}")
     known = set(rows_of(corpus))
     return sum(row in known for row in rows_of(samples)) / len(samples)
-
-
-def unique_share(samples: np.ndarray) -> float:
-    """Return the number of different samples over the number of samples, `(n, ...)` integers.
-
-    It falls with the number of samples, so that only equally many are to be compared.
-
-    Raises:
-        ValueError: When there are no samples.
-    """
-    if not len(samples):
-        raise ValueError("there are no samples to compare")
-    return len(set(rows_of(samples))) / len(samples)
 
 
 def near_copy_rate(samples: np.ndarray, corpus: np.ndarray, most: int) -> float:
