@@ -44,6 +44,30 @@ def test_the_table_says_what_the_file_and_the_run_say(cli, run, cache):
     assert "evaluation.json" in result.out
 
 
+def test_the_samples_of_a_generator(cli, tmp_path, cache):
+    made = cli(
+        "train", "model=gan", "dataset=ring", "representation=points", "dataset.samples=900",
+        "model.generator.hidden=[8]", "model.discriminator.hidden=[8]", "trainer.max_updates=8",
+        "trainer.progress_bar=false", "accelerator=cpu", "logger=none", "diagnostics=none",
+        f"paths.outputs={tmp_path}", f"paths.cache={cache}",
+    )  # fmt: skip
+    assert made.code == 0, made.err
+    (run,) = (path.parent for path in tmp_path.rglob("run.json"))
+    result = cli("evaluate", f"run={run}", f"cache={cache}", "count=100", "seed=3")
+    assert result.code == 0, result.err
+    assert "# gan on ring" in result.out
+    table = rows_of(result.out)
+    written = json.loads((run / "evaluation.json").read_text())
+    assert written["about"]["examples"]["samples"] == 100
+    oracle = written["oracle"]["high_quality"]
+    assert table["high_quality"] == [f"{oracle[side]:.4g}" for side in table[""]]
+    assert float(table["coverage"][0]) == pytest.approx(
+        written["collapse"]["coverage"]["value"], rel=1e-3
+    )
+    assert (run / "evaluation.csv").read_text().count("coverage") == 6
+    assert "evaluation.json" in result.out.splitlines()[-1]
+
+
 def test_without_baselines(cli, run, cache):
     result = cli("evaluate", f"run={run}", f"cache={cache}", "baselines=[]")
     assert result.code == 0, result.err
@@ -57,6 +81,8 @@ def test_without_baselines(cli, run, cache):
             ["baselines=[most_frequen]"],
             "There is no baseline 'most_frequen'. Did you mean 'most_frequent'?",
         ),
+        (["count=0"], "count=0 is wrong"),
+        (["temperature=-1"], "temperature=-1 is wrong"),
         (["baselines=3"], "baselines=3 is wrong"),
         (["baselins=[]"], "There is no config key 'baselins'. Did you mean 'baselines'?"),
         (["run=no/such run"], "There is no run folder or checkpoint at no/such run."),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,16 +14,19 @@ from torch import Tensor
 
 from partimento.data.module import MusicDataModule
 from partimento.data.reference import Reference, reference
-from partimento.diagnostics.calibration import calibrate, supported_count
-from partimento.diagnostics.measures import Sides, thorough
+from partimento.diagnostics.mode_collapse import default_space, named
+from partimento.diagnostics.monitor import Monitor
+from partimento.diagnostics.tiers import kept_calibrations
 from partimento.errors import UserError
 from partimento.evaluation.music_report import Section, distances_section, statistics_section
-from partimento.evaluation.spaces import FeatureSpace, PitchClasses, Raw, decoded
+from partimento.evaluation.spaces import decoded
 from partimento.generation.strategies import SingleStep
+from partimento.metrics.copied_windows import copied_windows, sounding_frames
 from partimento.metrics.copies import copy_rate, near_copy_rate
 from partimento.metrics.duplicates import effective_support, unique_share
 from partimento.metrics.oracles import judge, reverse_kl_floor
 from partimento.models.base import Model
+from partimento.models.latent import Generative
 from partimento.music import Piece
 from partimento.representations.base import Representation
 from partimento.seeds import generator
@@ -40,8 +44,19 @@ NEAR = 0.05
 MOST_NEAR = 1_000, 20_000
 """Samples and training examples between which near copies are looked for, at most."""
 
+MOST_PIECES = 2_000
+"""Training pieces in which copied windows are looked for, at most."""
+
 Report = dict[str, Section]
 """Sections of tables by name."""
+
+
+class Sides(NamedTuple):
+    """Examples of three kinds."""
+
+    samples: Reference
+    held_out: Reference
+    train: Reference
 
 
 def evaluate_generator(
@@ -56,10 +71,11 @@ def evaluate_generator(
     """Return what can be said of a model's samples beside real examples, as sections of tables.
 
     `about` counts examples; `music` and `distances` are statistics of music; `collapse` has the
-    measures of the watch for mode collapse beside the interval of a perfect model; `copies` is
-    about what samples share with training examples and with each other; `oracle` is there where
-    the true law is known. Held-out examples are those of the test split, transposed where training
-    examples are. Averaged weights are taken where the model keeps them.
+    measures of the watch for mode collapse beside the interval of a perfect model, and `failures`
+    what they speak of; `copies` and `copied_windows` are about what samples share with training
+    examples and with each other; `oracle` is there where the true law is known. Held-out examples
+    are those of the test split, transposed where training examples are. Averaged weights are taken
+    where the model keeps them.
 
     Args:
         model: A trained model.
@@ -89,10 +105,11 @@ def evaluate_generator(
         log.info("Measuring the music of %d samples.", len(samples))
         pieces = [decoded(representation, s.x, s.lengths) for s in (samples, held_out, train)]
         report |= _music(pieces, (samples, held_out, train), seed)
-    space = PitchClasses(representation, parts=4) if music else Raw(representation)
-    report |= collapse_section(space, samples, held_out, train, seed)
+    sides = Sides(samples, held_out, train)
+    report |= collapse_sections(model, data, sides, temperature=temperature, seed=seed)
     if music:
         report["copies"] = copies_section(samples, held_out, data, seed)
+        report["copied_windows"] = windows_section(pieces[0], pieces[1], data, seed)
     if data.dataset.oracle is not None:
         sets: Sequence[Any] = pieces[:2] if music else [s.x.numpy() for s in (samples, held_out)]
         report["oracle"] = oracle_section(data.dataset.oracle, *sets)
@@ -148,35 +165,43 @@ def _music(pieces: list[list[Piece]], sides: Sequence[Reference], seed: int) -> 
     }
 
 
-def collapse_section(
-    space: FeatureSpace, samples: Reference, held_out: Reference, train: Reference, seed: int
+def collapse_sections(
+    model: Model, data: MusicDataModule, sides: Sides, *, temperature: float, seed: int
 ) -> Report:
     """Return the measures of collapse, each beside its interval; nothing of too small a corpus.
 
-    The columns are `value`, the interval's `low`, `middle` and `high`, and `excess`, the
-    distance from the middle in half-widths: beyond 1 a value is outside.
+    The columns of `collapse` are `value`, the interval's `low`, `middle` and `high`, and `excess`,
+    the distance from the middle in half-widths: beyond 1 a value is outside. `failures` names what
+    the pattern of the values speaks of.
     """
-    features = [space(side.x, side.lengths) for side in (train, held_out)]
-    joined = torch.cat(features)
-    # A tune is in one split only, so that the numbers of groups of two splits must not meet.
-    group = np.concatenate([2 * train.group, 2 * held_out.group + 1])
+    space = default_space(data.representation)
+    samples, *pools = sides
+    features = [space(pool.x, pool.lengths) for pool in reversed(pools)]
+    group = np.concatenate([named(pool, split) for split, pool in enumerate(reversed(pools))])
+    most = min(MOST_A_SIDE, len(samples), *map(len, features))
+    cache = None if data.cache is None else Path(data.cache) / "calibrations"
     try:
-        fit = supported_count(group, len(torch.unique(joined, dim=0)), MOST_A_SIDE)
+        found, _ = kept_calibrations(
+            cache, torch.cat(features), group, {"thorough": most}, resamples=RESAMPLES
+        )
     except UserError as error:
         log.warning("Nothing is said of mode collapse: %s", error)
         return {}
-    count = min(fit, len(samples), *map(len, features))
-    log.info("Measuring what a perfect model would score, on %d examples a side.", count)
-    intervals = calibrate(joined, group, thorough, count, resamples=RESAMPLES, seed=seed)
-    lengths = None if samples.lengths is None else samples.lengths[:count]
-    fake = space(samples.x[:count], lengths)
-    values = thorough(Sides(features[0][:count], features[1][:count], fake))
+    monitor = Monitor(features[0], features[1], found)
+    count = monitor.count("thorough")
+
+    def first(drawn: Reference) -> Tensor:
+        return space(drawn.x[:count], None if drawn.lengths is None else drawn.lengths[:count])
+
+    again = None
+    if isinstance(model, Generative) and model.conditions:
+        again = first(draw(model, data, count, temperature, seed + 1))
+    seen = monitor.observe(model.counters["updates"], first(samples), again, tier="thorough")
     section: Section = {"examples_a_side": {"value": float(count)}}
-    for name, value in values.items():
-        interval = intervals[name]
-        row = {"value": value, **interval.as_dict(), "excess": interval.excess(value)}
-        section[name] = {column: number for column, number in row.items() if not math.isnan(number)}
-    return {"collapse": section}
+    for name, value in seen.values.items():
+        ends = monitor.intervals("thorough")[name].as_dict()
+        section[name] = _known({"value": value, **ends, "excess": seen.excess[name]})
+    return {"collapse": section, "failures": {name: {"found": 1.0} for name in seen.failures}}
 
 
 def copies_section(
@@ -207,6 +232,48 @@ def copies_section(
     }
 
 
+def windows_section(
+    samples: Sequence[Piece], held_out: Sequence[Piece], data: MusicDataModule, seed: int
+) -> Section:
+    """Return how much of samples, and of held-out music, stands in training pieces, by length.
+
+    A row for each length in quarter notes: the share of the windows of that length that stand in a
+    training piece (in any key where training is in all), and, as `SIDE_longest`, the share of the
+    moments from which the longest such window has that length.
+    """
+    transposed = data.config.transpose and data.dataset.transposable
+    corpus = [sounding_frames(piece) for piece in _as_represented(data, seed)]
+    found: Section = {}
+    for side, pieces in (("samples", samples), ("held_out", held_out)):
+        windows = copied_windows(
+            [sounding_frames(p) for p in pieces], corpus, transposed=transposed
+        )
+        for length, (share, longest) in enumerate(zip(*windows, strict=True)):
+            row = {side: float(share)} if length else {}
+            found.setdefault(str(length), {}).update(
+                _known({**row, f"{side}_longest": float(longest)})
+            )
+    longest = max(int(length) for length, row in found.items() if "samples" in row)
+    return {length: row for length, row in found.items() if int(length) <= longest}
+
+
+def _as_represented(data: MusicDataModule, seed: int) -> list[Piece]:
+    """Return training pieces as the representation has them, `MOST_PIECES` at most."""
+    pieces, found = data.pieces("train"), []
+    for place in np.random.default_rng(seed).permutation(len(pieces))[:MOST_PIECES]:
+        piece = pieces[int(place)]
+        try:
+            found.append(data.representation.decode(data.representation.encode(piece)))
+        except UserError:
+            continue  # left out of training too, where the log names it
+    return found
+
+
+def _known(row: Mapping[str, float]) -> dict[str, float]:
+    """Return a row without what is undefined."""
+    return {column: number for column, number in row.items() if not math.isnan(number)}
+
+
 def _rows(*sides: Reference) -> list[np.ndarray]:
     """Return examples as rows of as many cells; cells after the end of an example are -1."""
     wide = widened([side.x.long() for side in sides])
@@ -231,5 +298,5 @@ def oracle_section(oracle: Any, samples: Any, held_out: Any) -> Section:
     section: Section = {}
     for name, value in best.items():
         row = {**{side: found[name] for side, found in sides.items()}, "perfect": value}
-        section[name] = {column: number for column, number in row.items() if not math.isnan(number)}
+        section[name] = _known(row)
     return section

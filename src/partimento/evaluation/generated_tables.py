@@ -32,6 +32,11 @@ TITLES = {
         "distance from its middle in half-widths (beyond 1: outside).",
     ),
     "copies": ("Copies", "Shares of examples that are in the training set, or recur."),
+    "copied_windows": (
+        "Copied windows",
+        "Shares of windows of so many quarter notes that stand in a training piece; longest: of the "
+        "moments from which the longest such window is so long.",
+    ),
     "oracle": ("The true law", "perfect: what as many draws from the law score."),
 }
 
@@ -45,6 +50,9 @@ def markdown(report: Report, title: str) -> str:
         if name in report:
             cells = _MADE.get(name, _plain)(report[name])
             lines += [f"## {heading}", "", what, "", aligned(cells), ""]
+        if name == "collapse" and "failures" in report:
+            found = ", ".join(report["failures"]) or "no failure that has a name"
+            lines += [f"The pattern speaks of: {found}.", ""]
     return "\n".join(lines)
 
 
@@ -127,7 +135,7 @@ def _collapse(section: Section) -> list[list[str]]:
 
 def _plain(section: Section) -> list[list[str]]:
     columns = list(dict.fromkeys(column for row in section.values() for column in row))
-    head = ["", *(column.replace("_", "-") for column in columns)]
+    head = ["", *(column.replace("held_out", "held-out").replace("_", " ") for column in columns)]
     rows: Sequence[list[str]] = [
         [name, *(number(row.get(column)) for column in columns)] for name, row in section.items()
     ]
