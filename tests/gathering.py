@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from made_pieces import piece_of
 from planted import RING
 from torch import nn
 from torchmetrics import Metric
@@ -28,6 +29,9 @@ from partimento.metrics.latent_dependence import LatentDependence
 from partimento.metrics.latent_probe import LatentProbe, LocalSensitivity
 from partimento.metrics.manifold import ManifoldScores
 from partimento.metrics.memorisation import Memorisation, NearestRatio
+from partimento.metrics.music.distances import FeatureDistances
+from partimento.metrics.music.mgeval import mgeval_vectors
+from partimento.metrics.music.statistics import MusicStatistics
 from partimento.metrics.oracle_scores import OracleScores
 from partimento.metrics.spectra import LayerSpectra, Participation
 from partimento.metrics.two_sample import TwoSampleTest
@@ -37,6 +41,12 @@ DRAW = torch.Generator().manual_seed(0)
 TRAIN, REAL, FAKE = (torch.randint(high, (N, 3), generator=DRAW).float() for high in (4, 4, 5))
 CODES, OTHERS = torch.randn(2, N, 2, generator=DRAW)
 POINTS = RING.draw(N, np.random.default_rng(0))
+# Each row of three numbers as three notes of two voices.
+PIECES = [
+    piece_of([(0, 4 + a, 60 + a, 0), (4, 2, 55 + b, 1), (4 + a, 4, 64 + c, 0)], parts=("a", "b"))
+    for a, b, c in FAKE.long().tolist()
+]
+VECTORS = torch.from_numpy(mgeval_vectors(PIECES, bars=1))
 NETWORK = nn.Linear(4, 3)
 nn.init.constant_(NETWORK.weight, 0.5)
 
@@ -61,6 +71,11 @@ def judged(metric: Any, part: Part) -> None:
     metric.update_gradients(FAKE[part, 1], real=False)
 
 
+def far_apart(metric: Any, part: Part) -> None:
+    metric.update(VECTORS[part], real=True)
+    metric.update(VECTORS.flip(0)[part] ** 2, real=False)
+
+
 CASES: dict[str, Case] = {
     "manifold": (ManifoldScores, compared),
     "bins": (BinComparison, compared),
@@ -77,6 +92,8 @@ CASES: dict[str, Case] = {
         lambda: LongestCopies([TRAIN.long().numpy()], 8),
         lambda m, part: m.update([FAKE[part].long().numpy()]),
     ),
+    "music": (MusicStatistics, lambda m, part: m.update(PIECES[part])),
+    "distances": (lambda: FeatureDistances(bars=1), far_apart),
     "oracle": (lambda: OracleScores(RING), lambda m, part: m.update(POINTS[part])),
     "dependence": (
         lambda: LatentDependence(3),

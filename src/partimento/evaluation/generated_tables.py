@@ -133,6 +133,15 @@ def _collapse(section: Section) -> list[list[str]]:
     return cells
 
 
+def _windows(section: Section) -> list[list[str]]:
+    columns = ("samples", "held_out", "samples_longest", "held_out_longest")
+    head = ["quarters", "samples", "held-out", "longest: samples", "longest: held-out"]
+    return [
+        head,
+        *([name, *(number(row.get(c)) for c in columns)] for name, row in section.items()),
+    ]
+
+
 def _plain(section: Section) -> list[list[str]]:
     columns = list(dict.fromkeys(column for row in section.values() for column in row))
     head = ["", *(column.replace("held_out", "held-out").replace("_", " ") for column in columns)]
@@ -142,4 +151,9 @@ def _plain(section: Section) -> list[list[str]]:
     return [head, *rows]
 
 
-_MADE = {"music": _music, "distances": _distances, "collapse": _collapse}
+_MADE = {
+    "music": _music,
+    "distances": _distances,
+    "collapse": _collapse,
+    "copied_windows": _windows,
+}
