@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt
@@ -31,6 +31,7 @@ CALIBRATION = "calibration.json"
 PLANE = Path("collapse") / "plane.png"
 POOL = 8
 """Real examples to choose sides from, for each that a side has."""
+TABLE = ("tier", "value", "of samples", "lowest", "median", "highest")
 PREFIX: dict[Tier, str] = {"alarm": "collapse", "thorough": "collapse_thorough"}
 """Names of the tiers' values: intervals are of as many samples, so that series are not mixed."""
 
@@ -63,9 +64,10 @@ class ModeCollapse(Callback):
         resamples: Divisions of the real music for the intervals.
         space: Makes the feature space from the representation; None: pitch classes in four parts of
             an example, and points as they are.
-        actions: What to do, once, when the state becomes critical: "checkpoint" (weights, beside
+        actions: What to do, once, when the state becomes as bad as `act_at`: "checkpoint" (weights, beside
             the run's checkpoints), "samples" (as `diagnostics=samples` has them),
             "raise_discriminator_steps", "r1_r2" (penalties of the discriminator), "stop".
+        act_at: State at which actions are taken.
         raised_steps: Updates of the discriminator per iteration that the action gives.
         gamma: Weight of R1 and of R2 that the action adds.
     """
@@ -85,6 +87,7 @@ class ModeCollapse(Callback):
         resamples: Annotated[int, Gt(198)] = 199,
         space: Callable[[Representation], FeatureSpace] | None = None,
         actions: Sequence[ActionName] = (),
+        act_at: Literal["warning", "critical"] = "critical",
         raised_steps: Annotated[int, Gt(0)] = 5,
         gamma: Annotated[float, Ge(0)] = 0.1,
     ) -> None:
@@ -100,11 +103,13 @@ class ModeCollapse(Callback):
         self.actions = Actions(
             actions, self.folder, steps=raised_steps, gamma=gamma, samples=samples
         )
+        self.act_at = act_at
         self.monitor: Monitor | None = None
         self.places: list[Place] = []
         self._kept: dict[str, Any] = {}
         self._evaluated = 0
         self._validations = 0
+        self._last: dict[Tier, Observation] = {}
 
     # -- before training ----------------------------------------------------------------------
 
@@ -122,7 +127,6 @@ class ModeCollapse(Callback):
         if self._kept:
             self.monitor.load_state_dict(self._kept)
         self._evaluated = pl_module.counters["updates"] // self.every
-        self._summarise(trainer)
 
     def _calibrated(
         self, features: list[Tensor], group: np.ndarray, cache: str | None
@@ -189,7 +193,22 @@ class ModeCollapse(Callback):
                 "collapse/fidelity_state": STATES.index(seen.fidelity),
             }
         )
+        if not self._last:
+            self._summarise(trainer)
+        self._last[tier] = seen
         return seen
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        """Give loggers that have tables the last values of each tier beside their intervals."""
+        rows = [
+            [tier, name, value, interval.low, interval.middle, interval.high]
+            for tier, seen in self._last.items()
+            for name, value in seen.values.items()
+            for interval in [self.monitor.intervals(tier)[name]]  # type: ignore[union-attr]
+        ]
+        for logger in trainer.loggers if rows else ():
+            if hasattr(logger, "log_rows"):
+                logger.log_rows("collapse/table", TABLE, rows, pl_module.axes())
 
     def draw(self, trainer: Any, model: Any) -> None:
         """Draw the way over the plane, with this place as one of its checkpoints."""
@@ -209,7 +228,8 @@ class ModeCollapse(Callback):
             if seen.state != "healthy"
             else f"Samples are healthy again at update {seen.update}."
         )
-        taken = self.actions.take(trainer, model) if seen.state == "critical" else []
+        due = STATES.index(seen.state) >= STATES.index(self.act_at)
+        taken = self.actions.take(trainer, model) if due else []
         if taken:
             text += f" Actions taken: {', '.join(taken)}."
         log.warning("%s", text)

@@ -25,6 +25,7 @@ class OfflineRun:
         unreadable: Offline files that hold nothing whole (W&B was killed before its first flush).
         alerts: Alerts in order, with title, text and level.
         axes: Name → the counter that is its x-axis; "*" stands for all names that are not there.
+        summary: The last of each logged value, and what was written into the summary itself.
     """
 
     run: dict[str, Any]
@@ -33,6 +34,7 @@ class OfflineRun:
     unreadable: list[Path]
     alerts: list[dict[str, Any]]
     axes: dict[str, str]
+    summary: dict[str, Any]
 
     def values(self, name: str) -> dict[int, float]:
         """Return updates → value of one logged name."""
@@ -54,6 +56,7 @@ def read_offline(folder: str | Path) -> OfflineRun:
     unreadable: list[Path] = []
     alerts: list[dict[str, Any]] = []
     axes: dict[str, str] = {}
+    summary: dict[str, Any] = {}
     for path in paths:
         records = list(_records(path))
         if not any(record["type"] == "run" for record in records):
@@ -66,10 +69,12 @@ def read_offline(folder: str | Path) -> OfflineRun:
                 axes[metric.get("name") or metric["glob_name"]] = metric["step_metric"]
             elif record["type"] == "alert":
                 alerts.append(record["alert"])
+            elif record["type"] == "summary":
+                summary |= record["summary"]["update"]
             elif record["type"] == "files":
                 files += _existing(path.parent / "files", record["files"]["files"])
         history = _united(history, list(_history(records)))
-    return OfflineRun(run, sorted(history, key=_updates), files, unreadable, alerts, axes)
+    return OfflineRun(run, sorted(history, key=_updates), files, unreadable, alerts, axes, summary)
 
 
 def _united(earlier: list[dict[str, Any]], later: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -144,6 +144,20 @@ class WandbLogger(pytorch_lightning.loggers.WandbLogger):
         self.experiment.summary.update(dict(values))
 
     @rank_zero_only
+    def log_rows(
+        self,
+        name: str,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Any]],
+        axes: Mapping[str, int],
+    ) -> None:
+        """Log a table that can be sorted and filtered in W&B."""
+        import wandb
+
+        row = {**with_game_axes(axes), name: wandb.Table(list(columns), [list(r) for r in rows])}
+        self._run(row).log(row)
+
+    @rank_zero_only
     def alert(self, title: str, text: str, state: str) -> None:
         """Send an alert, as W&B shows and mails it; `state` is healthy, warning or critical."""
         level = {"critical": "ERROR", "warning": "WARN"}.get(state, "INFO")
