@@ -57,6 +57,10 @@ def with_option(overrides: list[str], group: str, option: str) -> list[str]:
 # Experiments on points and synthetic chorales have tests of their own: test_known_laws.py.
 LAWS = ("ring", "ring_imle", "grid", "grid_imle", "modes")
 OPTIONS = [pair for pair in OPTIONS if pair[0] != "experiment" or pair[1] not in LAWS]
+# One watches a discriminator, which the default model has not, and one takes its time to learn:
+# diagnostics/test_discriminator.py and evaluation/test_encoder.py.
+OPTIONS.remove(("diagnostics", "discriminator"))
+OPTIONS.remove(("diagnostics", "mode_collapse_encoded"))
 
 
 def test_the_groups_are_found():

@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from conftest import only_runs
 
+import partimento
 from partimento.datasets.chorale_modes import ChoraleModes
 from partimento.errors import UserError
 from partimento.evaluation.encoder import Encoded, Extractor
 from partimento.evaluation.spaces import PitchClasses
+from partimento.loggers.csv import read_metrics
 from partimento.metrics.frechet import FrechetDistance, KernelDistance, frechet_distance
 from partimento.metrics.manifold import manifold
 from partimento.representations.frames import Frames
@@ -161,3 +164,25 @@ def test_distances_in_the_learnt_space(chorales, learnt):
     assert missing > 1.5 * new
     kernels = [distance(KernelDistance(extractor, 20, 100), fake) for fake in (whole, half)]
     assert abs(kernels[0]) < kernels[1] / 3
+
+
+@pytest.mark.full
+def test_the_watch_for_mode_collapse_takes_it_by_config(tmp_path):
+    partimento.train(
+        [
+            "model=gan", "dataset=chorale_modes", "dataset.samples=900",
+            "representation=multivoice", "representation.bars=4", "representation.steps_per_bar=4",
+            "model.generator.hidden=[16]", "model.discriminator.hidden=[16]",
+            "trainer.max_updates=20", "trainer.max_epochs=1", "trainer.progress_bar=false",
+            "accelerator=cpu", "accelerator.threads=1", "logger=csv",
+            "diagnostics=mode_collapse_encoded", "~diagnostics.samples",
+            "diagnostics.mode_collapse.every=10", "diagnostics.mode_collapse.count=40",
+            "diagnostics.mode_collapse.space.updates=60",
+            "diagnostics.mode_collapse.space.features=6",
+            f"paths.outputs={tmp_path}", "paths.cache=null",
+        ]
+    )  # fmt: skip
+    (folder,) = only_runs(tmp_path)
+    values = {row["name"]: row["value"] for row in read_metrics(folder / "metrics.csv")}
+    # Chance notes are no chorales, in this space too.
+    assert values["collapse_excess/nearest_ratio"] > 1
