@@ -184,5 +184,6 @@ def test_the_watch_for_mode_collapse_takes_it_by_config(tmp_path):
     )  # fmt: skip
     (folder,) = only_runs(tmp_path)
     values = {row["name"]: row["value"] for row in read_metrics(folder / "metrics.csv")}
-    # Chance notes are no chorales, in this space too.
-    assert values["collapse_excess/nearest_ratio"] > 1
+    # An untrained generator makes nearly one chorale of all codes.
+    assert values["collapse_thorough_excess/nearest_ratio"] > 4
+    assert values["collapse_thorough_excess/coverage"] < -2
