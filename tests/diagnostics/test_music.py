@@ -14,6 +14,7 @@ from partimento.errors import UserError
 from partimento.generation.strategies import SingleStep
 from partimento.loading import read_checkpoint
 from partimento.loggers.csv import read_metrics
+from partimento.loggers.offline import read_offline
 from partimento.metrics.music.statistics import STATISTICS
 from partimento.representations.points import Points
 
@@ -28,7 +29,9 @@ GAN = (
 @pytest.fixture(scope="module")
 def logged(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     outputs = tmp_path_factory.mktemp("music")
-    watch = ("diagnostics=music", "~diagnostics.samples", "diagnostics.music.count=40")
+    watch = (
+        "diagnostics=music", "~diagnostics.samples", "diagnostics.music.count=40", "logger=wandb"
+    )  # fmt: skip
     partimento.train([*GAN, *watch, f"paths.outputs={outputs}", f"paths.cache={cache}"])
     return only_runs(outputs)[0]
 
@@ -50,6 +53,14 @@ def test_samples_stand_beside_held_out_music(logged):
     assert found["scale_consistency_held_out"][last] == pytest.approx(0.95, abs=0.03)
     assert found["polyphony_held_out"][last] == pytest.approx(3.9, abs=0.15)
     assert found["scale_consistency"][last] < found["scale_consistency_held_out"][last] - 0.05
+
+
+def test_they_are_in_weights_and_biases_over_generator_updates(logged):
+    offline = read_offline(logged)
+    rows = [row for row in read_metrics(logged / "metrics.csv") if row["name"].startswith("music/")]
+    assert rows
+    for row in rows:
+        assert offline.values(row["name"])[row["updates"]] == pytest.approx(row["value"])
 
 
 def test_training_is_the_same_without(logged, tmp_path, cache):
