@@ -115,7 +115,7 @@ EXPECTED: dict[str, dict[str, tuple[float, float]]] = {
         "neighbours": (0.68, 0.05),
     },
     "noise": {
-        "reverse_kl": (0.311, 0.08),
+        # Few samples are good, too few for a divergence over modes.
         "recall": (1.0, 0.02),
         "coverage": (0.602, 0.06),  # its own: 0.18
         "authenticity": (0.89, 0.04),  # its own: 0.99
