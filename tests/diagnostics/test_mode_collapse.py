@@ -37,8 +37,8 @@ RING = (
 )  # fmt: skip
 WATCH = (
     "diagnostics=mode_collapse", "~diagnostics.samples",
-    "diagnostics.mode_collapse.every=25", "diagnostics.mode_collapse.count=64",
-    "diagnostics.mode_collapse.warm_up=50", "diagnostics.mode_collapse.thorough_count=64",
+    "diagnostics.mode_collapse.every=25", "diagnostics.mode_collapse.count=48",
+    "diagnostics.mode_collapse.warm_up=50", "diagnostics.mode_collapse.thorough_count=48",
 )  # fmt: skip
 
 
@@ -77,7 +77,7 @@ def watched_run(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> tuple[
 def test_values_stand_beside_their_intervals(watched_run):
     folder, _ = watched_run
     kept = json.loads((folder / CALIBRATION).read_text())["alarm"]
-    assert kept["count"] == 64
+    assert kept["count"] == 48
     values = series(folder, "collapse/coverage")
     excess = series(folder, "collapse_excess/coverage")
     assert set(values) == set(excess)
@@ -123,6 +123,7 @@ def test_intervals_and_state_are_in_the_checkpoint(watched_run):
     assert state["monitor"]["calibrations"] == json.loads((folder / CALIBRATION).read_text())
 
 
+@pytest.mark.full
 def test_music_is_watched_in_pitch_classes(tmp_path, cache):
     partimento.train(
         [
@@ -143,6 +144,7 @@ def test_music_is_watched_in_pitch_classes(tmp_path, cache):
     assert least < -1  # chance notes are no chorales
 
 
+@pytest.mark.full
 def test_a_second_run_on_the_same_data_is_not_calibrated_again(tmp_path, monkeypatch):
     counted = []
     before = tiers.calibrate
@@ -155,7 +157,7 @@ def test_a_second_run_on_the_same_data_is_not_calibrated_again(tmp_path, monkeyp
     assert len(counted) == 2
     first, second = (folder / CALIBRATION for folder in only_runs(tmp_path))
     assert first.read_text() == second.read_text()
-    partimento.train([*kept, "seed=1", "diagnostics.mode_collapse.count=48"])
+    partimento.train([*kept, "seed=1", "diagnostics.mode_collapse.count=40"])
     assert len(counted) == 4
 
 
@@ -188,7 +190,7 @@ def test_actions_are_taken_once_and_change_training(acted, watched_run):
     assert any(not torch.equal(value, plain[name]) for name, value in weights(acted).items())
 
 
-@pytest.mark.parametrize("looks", [20, 90])
+@pytest.mark.parametrize("looks", [pytest.param(20, marks=pytest.mark.full), 90])
 def test_a_resumed_run_goes_on_with_what_the_alarm_has_changed(
     acted, tmp_path, cache, monkeypatch, looks
 ):
