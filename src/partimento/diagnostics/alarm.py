@@ -18,9 +18,14 @@ BAD_SIDE = {
     "left_out": 1,
     "energy": 1,
     "spread_ratio": -1,
+    "repeated": 1,
+    "one_place": 1,
     "authenticity_gap": -1,
+    "copied_gap": 1,
     "same_answers": 1,
 }
+# The same of values that help to name a failure, but move in healthy training too.
+NAMING_SIDE = {"rke_ratio": -1, "drift": 1}
 # The same of samples that are off the data, which is no collapse: every generator begins there.
 FIDELITY_SIDE = {"precision": -1}
 
@@ -52,30 +57,36 @@ def badness(
 def attribute(intervals: Mapping[str, Interval], values: Mapping[str, float]) -> tuple[str, ...]:
     """Return which failures the pattern of values speaks of; none where all are inside.
 
-    The failure that weighs most comes first, samples off the data last.
+    The clearest comes first, whose own values are farthest out, and samples off the data last.
 
     | failure           | what tells it                                                        |
     |-------------------|----------------------------------------------------------------------|
-    | memorisation      | authenticity below that of unseen tunes, variety within bins kept    |
+    | memorisation      | samples at training examples, or nearer than unseen tunes are        |
     | z_independence    | other codes give the same answers to a condition, not to all alike   |
-    | rotation          | reals left out, and other ones than in earlier evaluations           |
-    | point_collapse    | no variety within bins, few reals in reach                           |
-    | intra_mode        | little variety within bins, though most bins are used as they should |
-    | few_modes         | less than half of the reals in reach that should be                  |
-    | dropped_modes     | some reals far from all fakes                                        |
-    | imbalance         | far in energy distance, though no real is far from all fakes         |
+    | point_collapse    | samples that are nearly the same, most of them in one place          |
+    | rotation          | other bins used than in earlier evaluations                          |
+    | intra_mode        | little variety within bins, or samples repeated in many places       |
+    | few_modes         | as below, and less than half of the reals in reach that should be    |
+    | dropped_modes     | some reals far from all samples                                      |
+    | imbalance         | far in energy distance or less varied, no real far from all samples  |
     | off_manifold      | low precision                                                        |
+
+    Of the six about variety the first that holds is named.
     """
-    bad = badness(intervals, values)
-    out = {name for name, value in bad.items() if value > thresholds.OUTSIDE}
-    found = []
-    if "authenticity_gap" in out and "spread_ratio" not in out:
-        found.append("memorisation")
+    bad = badness(intervals, values, {**BAD_SIDE, **NAMING_SIDE})
+    strength = {
+        "memorisation": max(bad["authenticity_gap"], bad["copied_gap"]),
+        "z_independence": bad.get("same_answers", -math.inf),
+    }
+    if bad["spread_ratio"] > strength["memorisation"]:
+        del strength["memorisation"]  # the middle of a mode is near to many training examples
     modes = _of_modes(intervals, values, bad)
-    if "same_answers" in out and modes != "point_collapse":
-        found.append("z_independence")
     if modes is not None:
-        found.append(modes)
+        strength[modes[0]] = modes[1]
+        if modes[0] == "point_collapse":
+            del strength["z_independence"]
+    found = [name for name, value in strength.items() if value > thresholds.OUTSIDE]
+    found.sort(key=lambda name: -strength[name])
     if max(badness(intervals, values, FIDELITY_SIDE).values()) > thresholds.OUTSIDE:
         found.append("off_manifold")
     return tuple(found)
@@ -93,18 +104,25 @@ def _few(intervals: Mapping[str, Interval], values: Mapping[str, float]) -> bool
 
 def _of_modes(
     intervals: Mapping[str, Interval], values: Mapping[str, float], bad: Mapping[str, float]
-) -> str | None:
-    """Return which failure of variety the values speak of; each of them excludes the others."""
-    few, low = _few(intervals, values), leaves_out(intervals, values)
-    moved = "drift" in values and intervals["drift"].excess(values["drift"]) > thresholds.OUTSIDE
-    if low and moved:
-        return "rotation"
-    if bad["spread_ratio"] > thresholds.OUTSIDE:
-        concentrated = few and intervals["rke_ratio"].excess(values["rke_ratio"]) < -1
-        return "point_collapse" if concentrated else "intra_mode"
-    if low:
-        return "few_modes" if few else "dropped_modes"
-    return "imbalance" if bad["energy"] > thresholds.OUTSIDE else None
+) -> tuple[str, float] | None:
+    """Return which failure of variety the values speak of, and how clearly."""
+    moved = bad.get("drift", -math.inf)
+    # Samples of few modes stand close together: some more in one place do not make a point of them.
+    point = bad["one_place"] > max(thresholds.OUTSIDE, bad["energy"], moved)
+    if point and values["one_place"] >= thresholds.MAJORITY * values["repeated"]:
+        return "point_collapse", bad["one_place"]
+    if moved > thresholds.OUTSIDE:
+        return "rotation", moved
+    copied = bad["copied_gap"] > thresholds.OUTSIDE
+    # Copies are repeated, and so less varied, without being narrow or uneven.
+    narrow = bad["spread_ratio"] if copied else max(bad["spread_ratio"], bad["repeated"])
+    uneven = bad["energy"] if copied else max(bad["energy"], bad["rke_ratio"])
+    if narrow > max(thresholds.OUTSIDE, thresholds.NARROW * bad["left_out"]):
+        return "intra_mode", narrow
+    if leaves_out(intervals, values):
+        name = "few_modes" if _few(intervals, values) else "dropped_modes"
+        return name, max(uneven, bad["left_out"])
+    return ("imbalance", uneven) if uneven > thresholds.OUTSIDE else None
 
 
 @dataclass

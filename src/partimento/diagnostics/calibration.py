@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from partimento.diagnostics.measures import Measures, Sides
+from partimento.diagnostics.measures import COUNTED, Measures, Sides
 from partimento.errors import UserError
 
 RESAMPLES = 200
@@ -47,6 +47,11 @@ class Interval:
         if width > 0:
             return away / width
         return 0.0 if away == 0 else math.copysign(math.inf, away)
+
+    def at_least(self, width: float) -> Interval:
+        """Return the interval with ends that lie at least this far from the median."""
+        low, high = min(self.low, self.middle - width), max(self.high, self.middle + width)
+        return Interval(low, self.middle, high, self.level)
 
     def as_dict(self) -> dict[str, float]:
         """Return the interval as plain numbers."""
@@ -162,6 +167,10 @@ def calibrate(
     for _ in range(resamples):
         indices = [torch.as_tensor(i) for i in draw_sides(group, count, rng)]
         found.append(measures(Sides(*(features[i] for i in indices))))
-    return {
+    intervals = {
         name: interval_of(np.array([values[name] for values in found]), level) for name in found[0]
+    }
+    return {
+        name: interval.at_least(1 / count) if name in COUNTED else interval
+        for name, interval in intervals.items()
     }

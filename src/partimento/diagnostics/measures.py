@@ -40,6 +40,10 @@ SAME = 0.1
 """Two answers are one when they are this much nearer than real examples are to the nearest other."""
 
 
+COUNTED = frozenset({"repeated", "one_place", "copied_gap", "same_answers"})
+"""Values that count samples which a perfect model has few of, or none."""
+
+
 class Sides(NamedTuple):
     """Features of examples of three kinds, `(n, features)` each.
 
@@ -72,6 +76,8 @@ class Reals:
         centres: Centres of the bins `(bins, features)`, of k-means on the training examples.
         counts: Training examples of each bin, `(bins,)`.
         spread: Root mean squared distance of each bin's examples from their mean, `(bins,)`.
+        same: Distance up to which two examples are nearly the same: a tenth (`SAME`) of `between`.
+        copied: Share of the held-out examples that are nearly the same as a training example.
         apart: Mean distance between two held-out examples.
         diversity: Order-2 diversity of the held-out examples.
     """
@@ -85,6 +91,8 @@ class Reals:
     centres: Tensor
     counts: Tensor
     spread: Tensor
+    same: float
+    copied: float
     apart: float
     diversity: float
 
@@ -95,16 +103,19 @@ class Reals:
         own = nearest_others(train)[:, 0]
         centres = fit_bins(train, max(1, min(MOST_BINS, len(train) // PER_BIN)))
         apart = mean_distance(held_out)
+        between = float(distance.double().mean())
         return cls(
             train=train,
             held_out=held_out,
             radius=nearest_others(held_out, min(NEIGHBOURS, len(held_out) - 1))[:, -1],
-            between=float(distance.double().mean()),
+            between=between,
             own=own,
             authenticity=float((distance > own[index]).double().mean()),
             centres=centres,
             counts=bin_counts(train, centres),
             spread=spread_in_bins(train, centres),
+            same=SAME * between,
+            copied=float((distance <= SAME * between).double().mean()),
             apart=apart,
             diversity=renyi_kernel_entropy(held_out, BANDWIDTH * apart) if apart > 0 else 1.0,
         )
@@ -125,9 +136,12 @@ def alarm_values(reals: Reals, fake: Tensor) -> dict[str, float]:
     `energy` speaks of modes unevenly used, and hardly of inexact samples: the energy distance
     2 E|x - y| - E|x - x'| - E|y - y'| of reals x and fakes y (Székely & Rizzo 2013, "Energy
     statistics", section 2) over the mean distance of reals. `bin_jsd` says the same of bins, which
-    inexact samples leave; `spread_ratio` of variety lost within modes;
-    `precision` of what is off the data; `authenticity_gap` and `ndb` (far below its level) of
-    copies; `rke_ratio` and `distance_ratio` of variety as a whole. Definitions stand in `metrics`.
+    inexact samples leave; `spread_ratio` and `repeated` (share of samples that are nearly the same
+    as another) of variety lost within modes; `one_place` (largest share of samples that are nearly
+    the same as one of them) of a single point; `precision` of what is off the data;
+    `authenticity_gap`, `copied_gap` (share of samples that are nearly the same as a training
+    example, less that of held-out examples) and `ndb` (far below its level) of copies; `rke_ratio`
+    and `distance_ratio` of variety as a whole. Definitions stand in `metrics`.
     """
     copied, place = nearest(fake, reals.train)
     authentic = float((copied > reals.own[place]).double().mean())
@@ -139,6 +153,9 @@ def alarm_values(reals: Reals, fake: Tensor) -> dict[str, float]:
         "bin_jsd": jensen_shannon(reals.counts, counts),
         "spread_ratio": _spread_ratio(reals, fake),
         "authenticity_gap": authentic - reals.authenticity,
+        "copied_gap": float((copied <= reals.same).double().mean()) - reals.copied,
+        "repeated": kin.repeated,
+        "one_place": kin.one_place,
         "distance_ratio": kin.apart / reals.apart if reals.apart > 0 else math.nan,
         "rke_ratio": kin.diversity / reals.diversity if reals.apart > 0 else math.nan,
     }
@@ -168,8 +185,8 @@ def thorough_values(reals: Reals, fake: Tensor) -> dict[str, float]:
 def same_answers(reals: Reals, fake: Tensor, again: Tensor) -> float:
     """Return the share of conditions whose two answers, from two codes, are nearly the same.
 
-    Nearly the same is a tenth (`SAME`) of the mean distance at which a held-out example has its
-    nearest training example. 1 where the condition decides alone, and the code does nothing.
+    Nearly the same is within `Reals.same`. 1 where the condition decides alone, and the code does
+    nothing.
 
     Args:
         reals: Real examples.
@@ -177,7 +194,7 @@ def same_answers(reals: Reals, fake: Tensor, again: Tensor) -> float:
         again: Features of samples for the same conditions, with other codes.
     """
     distance = (fake - again).square().sum(dim=1).sqrt()
-    return float((distance <= SAME * reals.between).double().mean())
+    return float((distance <= reals.same).double().mean())
 
 
 def drift(counts: Tensor, earlier: Tensor) -> float:
@@ -236,32 +253,39 @@ class Kin(NamedTuple):
         diversity: Their order-2 diversity (see `metrics.diversity`).
         spacing: Mean distance to the nearest other.
         radius: Median distance to the k-th nearest other.
+        repeated: Share of them that are nearly the same as another (`Reals.same`).
+        one_place: Largest share of them that are nearly the same as one, itself included.
     """
 
     apart: float
     diversity: float
     spacing: float
     radius: float
+    repeated: float
+    one_place: float
 
 
 def _among_fakes(reals: Reals, fake: Tensor) -> Kin:
     total = kernel = 0.0
     width = BANDWIDTH * reals.apart if reals.apart > 0 else 1.0
-    near = []
+    near, alike = [], []
     for rows, distances in distance_blocks(fake, fake):
         total += float(distances.sum())
+        alike.append((distances <= reals.same).sum(dim=1))
         # What is far has a kernel of nothing; without the bound it is denormal, which is slow.
         exponent = (distances / width).square_().clamp_(max=FAR)
         kernel += float(exponent.neg_().exp_().sum())
         own = torch.arange(len(distances))
         distances[own, rows.start + own] = math.inf
         near.append(distances.topk(min(NEIGHBOURS, len(fake) - 1), largest=False).values)
-    nearest_few = torch.cat(near)
+    nearest_few, same = torch.cat(near), torch.cat(alike)
     return Kin(
         apart=total / (len(fake) * (len(fake) - 1)),
         diversity=len(fake) ** 2 / kernel,
         spacing=float(nearest_few[:, 0].double().mean()),
         radius=float(nearest_few[:, -1].median()),
+        repeated=float((same > 1).double().mean()),
+        one_place=float(same.max()) / len(fake),
     )
 
 

@@ -75,8 +75,8 @@ class Monitor:
         self.alarm = Alarm()
         self.fidelity = Alarm()
         self._reals: dict[str, Reals] = {}
-        self._earlier: deque[list[int]] = deque(maxlen=thresholds.HISTORY)
-        self._low = False  # whether these evaluations left out modes
+        # Whether an evaluation left out modes, and the samples of each bin.
+        self._earlier: deque[tuple[bool, list[int]]] = deque(maxlen=thresholds.HISTORY)
 
     @classmethod
     def calibrated(
@@ -176,12 +176,10 @@ class Monitor:
         with others that do not: between these lies a collapse or a recovery, and no rotation.
         """
         low = leaves_out(self.intervals(), values)
-        if low != self._low:
-            self._low = low
-            self._earlier.clear()
-        if len(self._earlier) >= thresholds.MOVED:
-            values["drift"] = drift(counts, torch.tensor(list(self._earlier)))
-        self._earlier.append(counts.tolist())
+        alike = [row for was_low, row in self._earlier if was_low == low]
+        if len(alike) >= thresholds.MOVED:
+            values["drift"] = drift(counts, torch.tensor(alike))
+        self._earlier.append((low, counts.tolist()))
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint keeps."""
@@ -190,7 +188,6 @@ class Monitor:
             "alarm": self.alarm.as_dict(),
             "fidelity": self.fidelity.as_dict(),
             "earlier": list(self._earlier),
-            "low": self._low,
             "calibrations": kept,
         }
 
@@ -201,5 +198,5 @@ class Monitor:
         kept = state["calibrations"].items()
         self.calibrations = {tier: Calibration.from_dict(value) for tier, value in kept}
         self._reals = {}  # of as many examples as the calibration says
-        self._low = state["low"]
-        self._earlier = deque(state["earlier"], maxlen=thresholds.HISTORY)
+        earlier = [(bool(low), list(counts)) for low, counts in state["earlier"]]
+        self._earlier = deque(earlier, maxlen=thresholds.HISTORY)

@@ -22,6 +22,11 @@ MISSING = 3.0
 """Up to here of `left_out`, modes are unevenly used rather than missing."""
 FEW = 0.5
 """Share of the reach of a perfect model below which modes are few rather than missing."""
+MAJORITY = 0.5
+"""Share of repeated samples in one place from which on they are a point rather than narrow modes."""
+NARROW = 0.25
+"""Share of the excess of `left_out` that narrow modes have at least: modes that are missing leave
+reals much farther away."""
 HISTORY = 10
 """Evaluations whose histograms the next one is compared with for rotation, at most."""
 MOVED = 2
