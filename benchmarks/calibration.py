@@ -310,7 +310,6 @@ def main() -> None:
             raise SystemExit("Cells are not the same.")
     else:
         folder.mkdir(parents=True, exist_ok=True)
-        began = time.process_time()
         run(study, *size)
         figures = figures_of(kept(study, *size))
         figures["size"] = {
@@ -318,7 +317,6 @@ def main() -> None:
             "healthy": arguments.healthy,
             "calibrations": arguments.calibrations,
         }
-        figures["cpu_minutes"] = round((time.process_time() - began) / 60, 1)
         if arguments.tuning:
             print(json.dumps(figures["summary"], indent=1))
         else:

@@ -139,15 +139,17 @@ def attribution(cells: Cells, healthy: Cells) -> dict[str, Any]:
     """
     told = alarm(cells, healthy)["failures"]
     confusion = {"healthy": said(healthy)}
-    exact = {}
+    exact, among = {}, {}
     for failure in FAILURES:
         smallest = told[failure]["smallest"]
         chosen = [c for c in of(cells, failure) if c["severity"] >= (smallest or 1.0)]
         confusion[failure] = said(chosen)
+        among[failure] = round(float(np.mean([failure in c["failures"][-1] for c in chosen])), 4)
         exact[failure] = round(float(np.mean([c["failures"][-1] == [failure] for c in chosen])), 4)
     return {
         "macro_f1": round(macro_f1(confusion), 4),
         "confusion": confusion,
+        "among_the_names": among,
         "nothing_else_named": exact,
         "right_by_severity": {
             failure: [round(said(of(cells, failure, s)).get(failure, 0.0), 4) for s in SEVERITIES]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from calibration_rule import ALARM, SEVERITIES, WORLDS
+from calibration_rule import ALARM, HEALTHY_TURNS, SEVERITIES, WORLDS
 
 from partimento.atomic import write_atomically
 from partimento.studies.planted import FAILURES
@@ -88,10 +88,9 @@ def false_positives(figures: Mapping[str, Any]) -> str:
         + [percent(figures[w]["diagnostics"][name]["false_positives"]) for w in worlds]
         for name in names_of(figures)
     ]
-    rows.append(
-        ["**alarm raised** within 12 evaluations"]
-        + [percent(figures[w][ALARM]["false_alarms"]) for w in worlds]
-    )
+    for title, key in (("collapse", "false_alarms"), ("fidelity", "false_alarms_of_fidelity")):
+        rates = [percent(figures[w][ALARM][key]) for w in worlds]
+        rows.append([f"**alarm of {title}** within {HEALTHY_TURNS} evaluations", *rates])
     return rows_of(["false positives, %", *(TITLES[w] for w in worlds)], rows)
 
 
@@ -163,12 +162,15 @@ def confusion(figures: Mapping[str, Any]) -> str:
     tables = [figures[w]["attribution"]["confusion"] for w in worlds]
     truths = list(tables[0])
     said = [*truths, "unnamed"]
-    rows = [
-        [words(truth)]
-        + [_share(sum(t[truth].get(name, 0.0) for t in tables) / len(tables)) for name in said]
-        for truth in truths
-    ]
-    return rows_of(["planted \\ named first", *(words(name) for name in said)], rows)
+    among = [figures[w]["attribution"]["among_the_names"] for w in worlds]
+    rows = []
+    for truth in truths:
+        shares = [sum(t[truth].get(name, 0.0) for t in tables) / len(tables) for name in said]
+        anywhere = [a[truth] for a in among if truth in a]
+        mean = _share(sum(anywhere) / len(anywhere)) if anywhere else ""
+        rows.append([words(truth), *(_share(share) for share in shares), mean])
+    head = ["planted \\ named first", *(words(name) for name in said), "among the names"]
+    return rows_of(head, rows)
 
 
 def _share(value: float) -> str:
@@ -192,6 +194,17 @@ def words(name: str) -> str:
     )
 
 
+def size(figures: Mapping[str, Any]) -> str:
+    """Return how large the study was."""
+    found = figures["size"]
+    rows = [
+        ["perfect generators", str(found["healthy"])],
+        ["generators of each failure and severity", str(found["repeats"])],
+        ["independent sets of intervals", str(found["calibrations"])],
+    ]
+    return rows_of(["in each world", ""], rows)
+
+
 TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "false positives": false_positives,
     "smallest": smallest,
@@ -199,6 +212,7 @@ TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "quiet": quiet,
     "confusion": confusion,
     "attribution": attribution,
+    "size": size,
 }
 
 

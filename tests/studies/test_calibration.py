@@ -16,7 +16,7 @@ from scipy.stats import binom, mannwhitneyu, spearmanr
 
 ROOT = Path(__file__).parents[2]
 RESULT = ROOT / "benchmarks" / "results" / "calibration.json"
-TABLES = 6
+TABLES = 7
 
 
 @pytest.fixture(scope="module")
