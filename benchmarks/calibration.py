@@ -13,9 +13,8 @@ What it is to show, fixed in `calibration_rule.py` before it was run:
   severity (Spearman), the smallest severity that it tells in 95 % of cells, and whether it stays
   quiet where it should. The same for the alarm, and which failure the monitor names.
 
-The same command again goes on where it was; a block (all cells of a repeat) is what a kill costs.
-`--check` makes a random 5 % of the cells anew and compares; `--document` writes
-docs/diagnostics.md and its picture.
+The same command goes on where it was; a kill costs a block (all cells of a repeat). `--check` makes
+a random 5 % of the cells anew and compares; `--document` writes docs/diagnostics.md and its picture.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from calibration_figures import figures_of
+from calibration_figures import figures_of, judged
 from calibration_rule import (
     CALIBRATIONS,
     COUNT,
@@ -51,8 +50,6 @@ from calibration_rule import (
 from measure import write
 
 from partimento.atomic import write_atomically
-from partimento.diagnostics.alarm import FIDELITY_SIDE, Alarm, attribute, badness
-from partimento.diagnostics.calibration import Interval
 from partimento.diagnostics.mode_collapse import default_space
 from partimento.diagnostics.monitor import Monitor, Tier
 from partimento.diagnostics.tiers import Calibration, calibrate_tiers
@@ -61,6 +58,10 @@ from partimento.studies.planted import FAILURES, Failure, Planted, World, world
 PURPOSES = ("intervals", "reals", "healthy", *FAILURES)
 HEALTHY_BLOCK = 20
 TIERS: tuple[Tier, ...] = ("alarm", "thorough")
+
+
+def _short(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: float(f"{value:.5g}") for name, value in values.items()}
 
 
 class Cell(NamedTuple):
@@ -82,7 +83,7 @@ class Block(NamedTuple):
 
     Attributes:
         name: Of its file.
-        world: Name of the world.
+        world: Of its world.
         cells: What it holds.
     """
 
@@ -194,10 +195,6 @@ def turns_of(failure: Failure | None) -> int:
     return ROTATION_TURNS if failure == "rotation" else TURNS
 
 
-def _short(values: Mapping[str, float]) -> dict[str, float]:
-    return {name: float(f"{value:.5g}") for name, value in values.items()}
-
-
 class Progress:
     """Says what is done and when the rest will be."""
 
@@ -238,31 +235,6 @@ def kept(study: Study, repeats: int, healthy: int) -> dict[str, list[dict[str, A
                 intervals = {tier: tiers[tier].intervals for tier in TIERS}
                 found[block.world].append(judged(row, intervals))
     return found
-
-
-def judged(
-    row: Mapping[str, Any], intervals: Mapping[Tier, Mapping[str, Interval]]
-) -> dict[str, Any]:
-    """Return what the monitor says of a cell: its alarm and its names, turn by turn.
-
-    Values are kept and judged afterwards, so that a change of the rule needs no new samples; that
-    it is what `Monitor.observe` says is tested.
-    """
-    alarm, fidelity = Alarm(), Alarm()
-    states, faithful, failures = [], [], []
-    for values in row["turns"]:
-        alarm.update(badness(intervals["alarm"], values))
-        fidelity.update(badness(intervals["alarm"], values, FIDELITY_SIDE))
-        states.append(alarm.state)
-        faithful.append(fidelity.state)
-        failures.append(list(attribute(intervals["alarm"], values)))
-    last = {**row["thorough"], **row["turns"][-1]}
-    every = {**intervals["thorough"], **intervals["alarm"]}
-    return {
-        "failure": row["failure"], "severity": row["severity"], "repeat": row["repeat"],
-        "states": states, "fidelity": faithful, "failures": failures,
-        "excess": {name: every[name].excess(value) for name, value in last.items()},
-    }  # fmt: skip
 
 
 def check(study: Study, repeats: int, healthy: int, share: float, choice: int) -> bool:

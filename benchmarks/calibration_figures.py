@@ -18,11 +18,45 @@ from calibration_statistics import (
 )
 
 from partimento.diagnostics import thresholds
-from partimento.diagnostics.alarm import BAD_SIDE, FIDELITY_SIDE, NAMING_SIDE
+from partimento.diagnostics.alarm import (
+    BAD_SIDE,
+    FIDELITY_SIDE,
+    NAMING_SIDE,
+    Alarm,
+    attribute,
+    badness,
+)
+from partimento.diagnostics.calibration import Interval
+from partimento.diagnostics.monitor import Tier
 from partimento.studies.planted import FAILURES
 
 Cells = Sequence[Mapping[str, Any]]
 LABELS = ("healthy", *FAILURES)
+
+
+def judged(
+    row: Mapping[str, Any], intervals: Mapping[Tier, Mapping[str, Interval]]
+) -> dict[str, Any]:
+    """Return what the monitor says of a cell: its alarm and its names, turn by turn.
+
+    Values are kept and judged afterwards, so that a change of the rule needs no new samples; that
+    it is what `Monitor.observe` says is tested.
+    """
+    alarm, fidelity = Alarm(), Alarm()
+    states, faithful, failures = [], [], []
+    for values in row["turns"]:
+        alarm.update(badness(intervals["alarm"], values))
+        fidelity.update(badness(intervals["alarm"], values, FIDELITY_SIDE))
+        states.append(alarm.state)
+        faithful.append(fidelity.state)
+        failures.append(list(attribute(intervals["alarm"], values)))
+    last = {**row["thorough"], **row["turns"][-1]}
+    every = {**intervals["thorough"], **intervals["alarm"]}
+    return {
+        "failure": row["failure"], "severity": row["severity"], "repeat": row["repeat"],
+        "states": states, "fidelity": faithful, "failures": failures,
+        "excess": {name: every[name].excess(value) for name, value in last.items()},
+    }  # fmt: skip
 
 
 def score(name: str, excess: float) -> float:
