@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,15 @@ NOTHING = "–"
 
 
 def document() -> None:
-    """Draw the picture and write the tables of the page anew, its words as they are."""
-    figures = json.loads(RESULT.read_text())["figures"]
+    """Draw the picture and write the tables of the page anew, its words as they are.
+
+    The result file is laid out anew too, so that its changes can be read.
+    """
+    result = json.loads(RESULT.read_text())
+    figures = result["figures"]
+    text = json.dumps(result, indent=1)  # with lists on one line each
+    flat = re.sub(r"\[[^\[\]{}]*\]", lambda found: " ".join(found[0].split()), text)
+    write_atomically(RESULT, flat + "\n")
     PICTURE.parent.mkdir(exist_ok=True)
     draw(figures, PICTURE)
     write_atomically(PAGE, with_tables(PAGE.read_text(), figures))
