@@ -122,7 +122,8 @@ class ModeCollapse(Callback):
         pools = [reference(trainer.datamodule, split, most) for split in ("train", "valid")]
         features = [self.space(pool.x, pool.lengths) for pool in pools]
         group = np.concatenate([named(pool, split) for split, pool in enumerate(pools)])
-        found = self._calibrated(features, group, trainer.datamodule.cache)
+        # A resumed run goes on with the intervals of its checkpoint.
+        found = {} if self._kept else self._calibrated(features, group, trainer.datamodule.cache)
         self.monitor = Monitor(features[0], features[1], found, warm_up=self.warm_up)
         if self._kept:
             self.monitor.load_state_dict(self._kept)
