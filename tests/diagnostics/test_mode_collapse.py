@@ -19,13 +19,13 @@ from partimento.diagnostics import tiers
 from partimento.diagnostics.draws import Draws, check_samples
 from partimento.diagnostics.mode_collapse import CALIBRATION, PLANE, TABLE
 from partimento.errors import Interrupted, UserError
-from partimento.evaluation.spaces import Raw
 from partimento.generation.strategies import SingleStep
 from partimento.loading import read_checkpoint
 from partimento.loggers.csv import read_metrics
 from partimento.loggers.offline import read_offline
 from partimento.models.adversarial import Adversarial
 from partimento.representations.points import Points
+from partimento.spaces.fixed import Raw
 
 RING = (
     "model=gan", "dataset=ring", "representation=points", "dataset.samples=3000",

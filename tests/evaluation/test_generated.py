@@ -30,10 +30,10 @@ from partimento.evaluation.generated import (
 )
 from partimento.evaluation.generated_tables import csv_of, json_of, markdown
 from partimento.evaluation.run import evaluate
-from partimento.evaluation.spaces import decoded
 from partimento.metrics.music.statistics import STATISTICS
 from partimento.representations.multivoice import MultiVoice
 from partimento.representations.points import Points
+from partimento.spaces.fixed import decoded
 
 RUN = (
     "model=gan", "model.generator.hidden=[16]", "model.discriminator.hidden=[16]",

@@ -23,7 +23,6 @@ from torch import Tensor
 
 from partimento.datasets.chorale_law import ChoraleLaw
 from partimento.datasets.chorale_modes import ChoraleModes
-from partimento.evaluation.spaces import PitchClasses, Raw
 from partimento.metrics.bins import bin_counts, differing_bins, fit_bins, jensen_shannon
 from partimento.metrics.diversity import diversity_ratios
 from partimento.metrics.manifold import manifold
@@ -31,6 +30,7 @@ from partimento.metrics.memorisation import authenticity, nearest_ratio
 from partimento.metrics.oracles import judge
 from partimento.metrics.two_sample import neighbour_accuracies
 from partimento.representations.multivoice import MultiVoice
+from partimento.spaces.fixed import PitchClasses, Raw
 
 N = 600
 DATA = ChoraleModes()

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from partimento.evaluation.spaces import PitchClasses
 from partimento.metrics.oracles import mode_counts, modes_covered, reverse_kl
+from partimento.spaces.fixed import PitchClasses
 from partimento.studies.planted import (
     FAILURES,
     STEEPEST,

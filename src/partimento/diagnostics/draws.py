@@ -9,10 +9,10 @@ from torch import Tensor
 
 from partimento.data.batch import Batch
 from partimento.errors import UserError
-from partimento.evaluation.spaces import FeatureSpace
 from partimento.generation.strategies import Strategy
 from partimento.models.latent import Generative
 from partimento.seeds import generator
+from partimento.spaces.fixed import FeatureSpace
 
 FIRST, OTHER = 0, 1
 """Places of the random streams of the first samples, and of those with other codes."""

@@ -21,9 +21,9 @@ from partimento.diagnostics.monitor import Monitor, Observation, Tier
 from partimento.diagnostics.plane import Place, draw_trajectory, place_of
 from partimento.diagnostics.samples import Samples
 from partimento.diagnostics.tiers import Calibration, kept_calibrations, write_calibrations
-from partimento.evaluation.spaces import FeatureSpace, PitchClasses, Raw
 from partimento.generation.strategies import Strategy
 from partimento.representations.base import Representation
+from partimento.spaces.fixed import FeatureSpace, PitchClasses, Raw
 
 log = logging.getLogger(__name__)
 

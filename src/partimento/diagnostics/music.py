@@ -10,11 +10,11 @@ from pytorch_lightning import Callback
 
 from partimento.data.reference import reference
 from partimento.errors import UserError
-from partimento.evaluation.spaces import decoded
 from partimento.generation.strategies import Strategy
 from partimento.metrics.music.statistics import MusicStatistics
 from partimento.representations.base import Representation
 from partimento.seeds import generator
+from partimento.spaces.fixed import decoded
 
 LOGGED = (
     "pitch_classes_used", "pitch_range", "scale_consistency", "polyphony", "groove_consistency",

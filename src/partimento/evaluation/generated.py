@@ -19,7 +19,6 @@ from partimento.diagnostics.monitor import Monitor
 from partimento.diagnostics.tiers import kept_calibrations
 from partimento.errors import UserError
 from partimento.evaluation.music_report import Section, distances_section, statistics_section
-from partimento.evaluation.spaces import decoded
 from partimento.generation.strategies import SingleStep
 from partimento.metrics.copied_windows import copied_windows, sounding_frames
 from partimento.metrics.copies import copy_rate, near_copy_rate
@@ -30,6 +29,7 @@ from partimento.models.latent import Generative
 from partimento.music import Piece
 from partimento.representations.base import Representation
 from partimento.seeds import generator
+from partimento.spaces.fixed import decoded
 
 log = logging.getLogger(__name__)
 

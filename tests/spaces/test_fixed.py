@@ -10,7 +10,6 @@ from partimento.data.collate import collate
 from partimento.datasets.chorale_modes import ChoraleModes
 from partimento.datasets.chorales import PARTS, RANGES, read_bach
 from partimento.errors import UserError
-from partimento.evaluation.spaces import Onsets, PitchClasses, RandomConvolution, Raw
 from partimento.metrics.manifold import manifold
 from partimento.music import Piece
 from partimento.representations.frames import Frames
@@ -19,6 +18,7 @@ from partimento.representations.multivoice import MultiVoice
 from partimento.representations.note_tuples import NoteTuples
 from partimento.representations.pianoroll import PianoRoll
 from partimento.representations.points import Points
+from partimento.spaces.fixed import Onsets, PitchClasses, RandomConvolution, Raw
 
 MELODY = Melody(bars=1)
 

@@ -17,9 +17,9 @@ from torch.nn import functional as F
 from partimento.atomic import write_atomically
 from partimento.distributions import Distribution
 from partimento.errors import UserError
-from partimento.evaluation.spaces import FeatureSpace, refuse_points, refuse_varying
 from partimento.representations.base import Representation
 from partimento.seeds import generator, stream_seed
+from partimento.spaces.fixed import FeatureSpace, refuse_points, refuse_varying
 
 VERSION = 1
 """Raised whenever the same arguments would give another encoder; part of the cached file's name."""

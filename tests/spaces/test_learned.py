@@ -10,8 +10,6 @@ from conftest import only_runs
 import partimento
 from partimento.datasets.chorale_modes import ChoraleModes
 from partimento.errors import UserError
-from partimento.evaluation.encoder import Encoded, Extractor
-from partimento.evaluation.spaces import PitchClasses
 from partimento.loggers.csv import read_metrics
 from partimento.metrics.frechet import FrechetDistance, KernelDistance, frechet_distance
 from partimento.metrics.manifold import manifold
@@ -20,6 +18,8 @@ from partimento.representations.melody import Melody
 from partimento.representations.multivoice import MultiVoice
 from partimento.representations.pianoroll import PianoRoll
 from partimento.representations.points import Points
+from partimento.spaces.fixed import PitchClasses
+from partimento.spaces.learned import Encoded, Extractor
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,7 @@ def test_the_cache_knows_data_and_settings(chorales, tmp_path, monkeypatch):
     small(representation, other, cache=tmp_path)
     small(representation, x[:100], seed=1, cache=tmp_path)
     assert len(list((tmp_path / "encoders").iterdir())) == 3
-    monkeypatch.setattr("partimento.evaluation.encoder.trained", None)
+    monkeypatch.setattr("partimento.spaces.learned.trained", None)
     again = small(representation, x[:100], cache=tmp_path)
     assert torch.equal(again(x[:9]), fresh)
     assert kept.is_file()

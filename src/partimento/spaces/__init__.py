@@ -1,0 +1,1 @@
+"""Feature spaces in which samples are compared with real examples."""
