@@ -60,6 +60,26 @@ def test_no_group_is_on_two_sides():
         draw_sides(group, 120, rng)
 
 
+def test_the_held_out_side_has_no_more_tunes_than_asked_for_unless_it_needs_them():
+    rng = np.random.default_rng(3)
+    group = np.repeat(np.arange(90), 4)
+    for _ in range(20):
+        first, second, third = draw_sides(group, 40, rng, tunes=12)
+        assert len(np.unique(group[second])) <= 12
+        assert min(len(np.unique(group[side])) for side in (first, third)) > 20
+    assert len(np.unique(group[draw_sides(group, 40, rng, tunes=3)[1]])) == 10
+
+
+def test_few_held_out_tunes_widen_the_interval():
+    x, group = tunes(150, 6, np.random.default_rng(4))
+    all_tunes, few = (
+        calibrate(x, group, minimal, 50, resamples=59, level=0.9, seed=0, tunes=tunes_held)
+        for tunes_held in (None, 10)
+    )
+    widths = [found["coverage"].high - found["coverage"].low for found in (all_tunes, few)]
+    assert widths[1] > 1.2 * widths[0]
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_the_supported_count_can_be_drawn(seed):
     rng = np.random.default_rng(seed)

@@ -85,7 +85,7 @@ def interval_of(values: np.ndarray, level: float = LEVEL) -> Interval:
 
 
 def draw_sides(
-    group: np.ndarray, count: int, rng: np.random.Generator
+    group: np.ndarray, count: int, rng: np.random.Generator, tunes: int | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return indices of three sides of `count` examples; no group is on two sides.
 
@@ -96,6 +96,8 @@ def draw_sides(
         group: Group of each example, `(examples,)`.
         count: Examples of each side.
         rng: Source of randomness.
+        tunes: Groups of the second side, at most, unless it then had too few examples: as many
+            examples of fewer tunes say less of what music is like. None: all of its groups.
 
     Raises:
         ValueError: When there are not enough examples.
@@ -110,6 +112,10 @@ def draw_sides(
         filled[side[name]] += sizes[name]
     if filled.min() < count:
         raise ValueError(f"{len(group)} examples in {len(names)} groups give no 3 x {count}")
+    if tunes is not None:
+        own = order[side[order] == 1]
+        enough = int(np.searchsorted(np.cumsum(sizes[own]), count)) + 1
+        side[own[max(tunes, enough) :]] = -1
     sides = [np.flatnonzero(side[index] == number) for number in range(3)]
     first, second, third = (rng.choice(members, count, replace=False) for members in sides)
     return first, second, third
@@ -147,6 +153,7 @@ def calibrate(
     resamples: int = RESAMPLES,
     level: float = LEVEL,
     seed: int = 0,
+    tunes: int | None = None,
 ) -> dict[str, Interval]:
     """Return the reference interval of each measure at `count` examples a side.
 
@@ -161,11 +168,12 @@ def calibrate(
         resamples: Number of divisions.
         level: Share of a perfect model's values to be inside.
         seed: Of the divisions.
+        tunes: Groups of the held-out side, at most: as many as there are in the real one.
     """
     rng = np.random.default_rng(seed)
     found: list[Mapping[str, float]] = []
     for _ in range(resamples):
-        indices = [torch.as_tensor(i) for i in draw_sides(group, count, rng)]
+        indices = [torch.as_tensor(i) for i in draw_sides(group, count, rng, tunes)]
         found.append(measures(Sides(*(features[i] for i in indices))))
     intervals = {
         name: interval_of(np.array([values[name] for values in found]), level) for name in found[0]

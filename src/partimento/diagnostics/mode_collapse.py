@@ -121,25 +121,26 @@ class ModeCollapse(Callback):
         most = POOL * max(self.counts.values())
         pools = [reference(trainer.datamodule, split, most) for split in ("train", "valid")]
         features = [self.space(pool.x, pool.lengths) for pool in pools]
-        group = np.concatenate([named(pool, split) for split, pool in enumerate(pools)])
+        groups = [named(pool, split) for split, pool in enumerate(pools)]
         # A resumed run goes on with the intervals of its checkpoint.
-        found = {} if self._kept else self._calibrated(features, group, trainer.datamodule.cache)
+        found = {} if self._kept else self._calibrated(features, groups, trainer.datamodule.cache)
         self.monitor = Monitor(features[0], features[1], found, warm_up=self.warm_up)
         if self._kept:
             self.monitor.load_state_dict(self._kept)
         self._evaluated = pl_module.counters["updates"] // self.every
 
     def _calibrated(
-        self, features: list[Tensor], group: np.ndarray, cache: str | None
+        self, features: list[Tensor], groups: list[np.ndarray], cache: str | None
     ) -> dict[str, Calibration]:
         """Return what a perfect model gives, and keep it in the run folder."""
         most = min(map(len, features))
         found, _ = kept_calibrations(
             None if cache is None else Path(cache) / "calibrations",
             cat(features),
-            group,
+            np.concatenate(groups),
             {tier: min(count, most) for tier, count in self.counts.items()},
             resamples=self.resamples,
+            held_out=groups[1],
         )
         write_calibrations(self.folder / CALIBRATION, found)
         return found

@@ -113,7 +113,9 @@ class Monitor:
         most = min(len(train), len(held_out))
         wanted = {"alarm": count} | ({} if thorough_count is None else {"thorough": thorough_count})
         counts = {tier: min(size, most) for tier, size in wanted.items()}
-        found = calibrate_tiers(joined, group, counts, resamples=resamples, seed=seed)
+        found = calibrate_tiers(
+            joined, group, counts, resamples=resamples, seed=seed, held_out=groups and groups[1]
+        )
         return cls(train, held_out, found, warm_up=warm_up)
 
     def count(self, tier: Tier = "alarm") -> int:

@@ -60,6 +60,7 @@ def calibrate_tiers(
     *,
     resamples: int = 199,
     seed: int = 0,
+    held_out: np.ndarray | None = None,
 ) -> dict[str, Calibration]:
     """Return what a perfect model gives in each tier.
 
@@ -69,6 +70,8 @@ def calibrate_tiers(
         counts: Samples of an evaluation by tier, at most; fewer where there is less music.
         resamples: Divisions of the real examples.
         seed: Of the divisions.
+        held_out: Group of each held-out example in the order in which they are taken; an
+            evaluation's may come from fewer tunes than a third of all has. None: they do not.
 
     Raises:
         UserError: When there are too few real examples.
@@ -78,7 +81,10 @@ def calibrate_tiers(
     for tier, most in counts.items():
         count = supported_count(group, distinct, most)
         measures = of_perfect(VALUES[tier])
-        intervals = calibrate(features, group, measures, count, resamples=resamples, seed=seed)
+        tunes = None if held_out is None else len(np.unique(held_out[:count]))
+        intervals = calibrate(
+            features, group, measures, count, resamples=resamples, seed=seed, tunes=tunes
+        )
         found[tier] = Calibration(count, intervals)
     return found
 
@@ -91,6 +97,7 @@ def kept_calibrations(
     *,
     resamples: int,
     seed: int = 0,
+    held_out: np.ndarray | None = None,
 ) -> tuple[dict[str, Calibration], float]:
     """Return `calibrate_tiers`, from a folder where it was found out before, and its seconds.
 
@@ -104,6 +111,7 @@ def kept_calibrations(
         counts: Samples of an evaluation by tier, at most.
         resamples: Divisions of the real examples.
         seed: Of the divisions.
+        held_out: Group of each held-out example, as `calibrate_tiers` wants it.
 
     Returns:
         Calibrations by tier, and the seconds that they took; 0 where they were there.
@@ -113,7 +121,8 @@ def kept_calibrations(
     """
     digest = hashlib.sha256(features.contiguous().numpy().tobytes())
     digest.update(np.ascontiguousarray(group, dtype=np.int64).tobytes())
-    digest.update(json.dumps([dict(counts), resamples, seed, _code()]).encode())
+    order = [] if held_out is None else held_out.tolist()
+    digest.update(json.dumps([dict(counts), resamples, seed, order, _code()]).encode())
     path = None if folder is None else folder / f"{digest.hexdigest()[:16]}.json"
     if path is not None and path.is_file():
         return read_calibrations(path), 0.0
@@ -123,7 +132,9 @@ def kept_calibrations(
         len(features),
     )
     begun = time.perf_counter()
-    found = calibrate_tiers(features, group, counts, resamples=resamples, seed=seed)
+    found = calibrate_tiers(
+        features, group, counts, resamples=resamples, seed=seed, held_out=held_out
+    )
     seconds = time.perf_counter() - begun
     log.info("It took %.1f s, and is kept for other runs on the same data.", seconds)
     if path is not None:

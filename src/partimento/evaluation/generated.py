@@ -177,12 +177,17 @@ def collapse_sections(
     space = default_space(data.representation)
     samples, *pools = sides
     features = [space(pool.x, pool.lengths) for pool in reversed(pools)]
-    group = np.concatenate([named(pool, split) for split, pool in enumerate(reversed(pools))])
+    groups = [named(pool, split) for split, pool in enumerate(reversed(pools))]
     most = min(MOST_A_SIDE, len(samples), *map(len, features))
     cache = None if data.cache is None else Path(data.cache) / "calibrations"
     try:
         found, _ = kept_calibrations(
-            cache, torch.cat(features), group, {"thorough": most}, resamples=RESAMPLES
+            cache,
+            torch.cat(features),
+            np.concatenate(groups),
+            {"thorough": most},
+            resamples=RESAMPLES,
+            held_out=groups[1],
         )
     except UserError as error:
         log.warning("Nothing is said of mode collapse: %s", error)
