@@ -38,8 +38,11 @@ def learnt(chorales) -> Encoded:
     return Encoded(representation, x[900:])
 
 
-def small(representation, corpus=None, **settings) -> Encoded:
-    return Encoded(representation, corpus, features=4, channels=8, updates=20, **settings)
+def small(representation, corpus=None, cache=None, **settings) -> Encoded:
+    space = Encoded(representation, features=4, channels=8, updates=20, **settings)
+    if corpus is not None:
+        space.learn(corpus, cache)
+    return space
 
 
 def test_half_of_the_modes_missing_shows_about_as_clearly_as_in_pitch_classes(chorales, learnt):
@@ -92,11 +95,10 @@ def test_features_of_the_corpus_are_standardised(chorales):
     torch.testing.assert_close(features.std(0, correction=0), torch.ones(4), atol=1e-3, rtol=0)
 
 
-def test_the_first_call_is_the_corpus_where_none_is_given(chorales):
+def test_a_corpus_is_learnt_at_once_or_later(chorales):
     representation, x, _ = chorales
-    space = small(representation)
-    space(x[:200])
-    assert torch.equal(space(x[200:210]), small(representation, x[:200])(x[200:210]))
+    at_once = Encoded(representation, x[:200], features=4, channels=8, updates=20)
+    assert torch.equal(at_once(x[200:210]), small(representation, x[:200])(x[200:210]))
 
 
 def test_it_learns_in_inference_mode_too(chorales):

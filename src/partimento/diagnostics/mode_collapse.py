@@ -120,6 +120,7 @@ class ModeCollapse(Callback):
             return
         most = POOL * max(self.counts.values())
         pools = [reference(trainer.datamodule, split, most) for split in ("train", "valid")]
+        self.space.learn(pools[0].x, trainer.datamodule.cache)
         features = [self.space(pool.x, pool.lengths) for pool in pools]
         groups = [named(pool, split) for split, pool in enumerate(pools)]
         # A resumed run goes on with the intervals of its checkpoint.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -27,6 +28,14 @@ class FeatureSpace(Component, ABC):
 
     def __init__(self, representation: Representation) -> None:
         self.representation = representation
+
+    def learn(self, corpus: Tensor, cache: str | Path | None = None) -> None:
+        """Take hard training examples `(examples, ...)`, for a space that learns; others need none.
+
+        Args:
+            corpus: Training examples; padding where they vary in length.
+            cache: Folder in which what was learnt is kept for others; None keeps nothing.
+        """
 
     @abstractmethod
     def __call__(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:

@@ -141,16 +141,14 @@ class Encoded(FeatureSpace):
 
     Args:
         representation: What the samples mean.
-        corpus: Hard training examples `(examples, ...)`; None: those of the first call. The watch
-            for mode collapse asks for the features of training examples first.
+        corpus: Hard training examples `(examples, ...)`; None: those that `learn` is given later,
+            as the watch for mode collapse does.
         features: Size of the code.
         channels: Kernels of each convolution.
         parts: Parts of an example.
         hidden: Probability that a part is hidden.
         updates: Updates of the autoencoder.
         seed: Of weights, batches and hidden parts.
-        cache: Folder in which trained encoders are kept, by the checksum of the training examples
-            and of these arguments; None keeps none.
 
     Raises:
         UserError: When examples are no music, or have no fixed length.
@@ -167,7 +165,6 @@ class Encoded(FeatureSpace):
         hidden: Annotated[float, Ge(0), Lt(1)] = 0.75,
         updates: Annotated[int, Gt(0)] = 300,
         seed: int = 0,
-        cache: str | Path | None = None,
     ) -> None:
         super().__init__(representation)
         refuse_points(self, representation)
@@ -176,7 +173,6 @@ class Encoded(FeatureSpace):
         self.settings = Settings(
             features, channels, min(parts, steps or parts), hidden, updates, seed
         )
-        self.cache = None if cache is None else Path(cache)
         self.network: Autoencoder | None = None
         self.mean = self.scale = torch.zeros(features)
         if corpus is not None:
@@ -188,8 +184,13 @@ class Encoded(FeatureSpace):
         return self.settings.features
 
     @torch.inference_mode(False)
-    def learn(self, corpus: Tensor) -> None:
+    def learn(self, corpus: Tensor, cache: str | Path | None = None) -> None:
         """Train the encoder on hard examples `(examples, ...)`, or take it from the cache.
+
+        Args:
+            corpus: Training examples.
+            cache: Folder in which trained encoders are kept, by the checksum of the examples and of
+                the settings; None keeps none.
 
         Raises:
             UserError: When there is none.
@@ -198,7 +199,7 @@ class Encoded(FeatureSpace):
             raise UserError("An encoder needs examples of a corpus to learn from, not none.")
         # What Lightning's validation makes cannot be trained on; a copy can.
         corpus = corpus.cpu().clone()
-        path = self._file(corpus)
+        path = None if cache is None else Path(cache) / "encoders" / self._name(corpus)
         if path is not None and path.is_file():
             self.network, self.mean, self.scale = self._read(path)
             return
@@ -211,25 +212,21 @@ class Encoded(FeatureSpace):
             self._write(path)
 
     def __call__(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        if self.network is None:
-            self.learn(x)
         return (self._codes(x.cpu()) - self.mean) / self.scale
 
     @torch.no_grad()
     def _codes(self, x: Tensor) -> Tensor:
-        assert self.network is not None  # learnt before anything is encoded
+        assert self.network is not None, "an encoder must learn before it is asked"
         of = self.representation.distribution.features
         return torch.cat([self.network.encode(of(part).float()) for part in x.split(APPLIED)])
 
     # -- the cache ----------------------------------------------------------------------------
 
-    def _file(self, corpus: Tensor) -> Path | None:
-        if self.cache is None:
-            return None
+    def _name(self, corpus: Tensor) -> str:
         said = f"{VERSION}/{self.settings}/{self.representation.distribution}"
         digest = hashlib.sha256(f"{said}/{corpus.dtype}/{tuple(corpus.shape)}/".encode())
         digest.update(corpus.contiguous().numpy().tobytes())
-        return self.cache / "encoders" / f"{digest.hexdigest()[:32]}.pt"
+        return f"{digest.hexdigest()[:32]}.pt"
 
     def _write(self, path: Path) -> None:
         assert self.network is not None  # learnt just now
