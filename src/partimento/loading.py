@@ -14,6 +14,7 @@ from torch import Tensor
 from partimento.building import build_model, supplied
 from partimento.data.batch import Given
 from partimento.errors import UserError
+from partimento.generation.bar_by_bar import Continuation, bar_by_bar
 from partimento.generation.harmonize import Harmonization, harmonize
 from partimento.generation.latent import along
 from partimento.generation.strategies import SingleStep, Strategy
@@ -104,6 +105,31 @@ class Trained:
             seed=seed,
         )
         return [self.representation.decode(example) for example in x.cpu().numpy()]
+
+    def bar_by_bar(
+        self,
+        chords: str | Sequence[str] | None = None,
+        bars: int | None = None,
+        *,
+        priming: Piece | str | Path | None = None,
+        priming_bar: int = 1,
+        strategy: Strategy | None = None,
+        seed: int = 0,
+    ) -> Continuation:
+        """Make a melody bar by bar, over chords if the model knows them; see `bar_by_bar`."""
+        from partimento.datasets.inputs import read_input
+
+        named = priming is None or isinstance(priming, Piece)
+        return bar_by_bar(
+            self.model,
+            self.representation,
+            strategy or SingleStep(),
+            chords=chords,
+            bars=bars,
+            priming=priming if named else read_input(str(priming)),
+            priming_bar=priming_bar,
+            generator=torch.Generator(self.model.device).manual_seed(seed),
+        )
 
     def harmonize(
         self, melody: Piece | str | Path, *, temperature: float = 0.0, seed: int = 0

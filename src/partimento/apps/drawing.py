@@ -37,12 +37,23 @@ class Made(NamedTuple):
 
 
 def asked(resolved: Mapping[str, Any]) -> str:
-    """Return what is asked for: "input", "count", "z" or "interpolate".
+    """Return what is asked for: "input", "count", "z", "interpolate" or "bars".
 
     Raises:
         UserError: When that is nothing, or two things at once.
     """
     between = resolved["interpolate"]["between"]
+    others = [name for name in ("input", "count", "z") if resolved[name] is not None]
+    others += [] if between is None else ["interpolate.between"]
+    for name in ("chords", "bars", "priming"):
+        if resolved[name] is None:
+            continue
+        if others:
+            raise UserError(
+                f"{name}=… asks for one melody made bar by bar, and {others[0]}=… for something "
+                f"else: leave {others[0]} out."
+            )
+        return "bars"
     if resolved["count"] is not None and (resolved["z"] is not None or between is not None):
         raise UserError(
             "count=… draws codes, and z=… or interpolate.between=… say which: leave count out."

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from partimento.loading import Trained
 
 
-@command("generate", free_text=("run", "input", "output", "z"))
+@command("generate", free_text=("run", "input", "output", "z", "chords", "priming"))
 def main(config: DictConfig) -> None:
     """Write the input with the model's voices added; or samples, or the way between two codes."""
     import os
@@ -38,6 +38,8 @@ def main(config: DictConfig) -> None:
     generated = home_of(Path(resolved["run"])) / "generated"
     if kind == "input":
         files = _harmonize(trained, resolved, strategy, generated, console)
+    elif kind == "bars":
+        files = _continue(trained, resolved, strategy, generated, console)
     else:
         made = draw(trained, resolved, strategy)
         folder = Path(resolved["output"]) if resolved["output"] else generated / made.stem
@@ -66,6 +68,29 @@ def _harmonize(
     for message in done.messages:
         console.print(message, soft_wrap=True)
     return write_all(done.piece, stem)
+
+
+def _continue(
+    trained: Trained,
+    resolved: Mapping[str, Any],
+    strategy: Strategy,
+    generated: Path,
+    console: Any,
+) -> dict[str, Path]:
+    """Write MIDI, MusicXML, piano-roll and sound of a melody made bar by bar."""
+    from pathlib import Path
+
+    from partimento.reports.score import write_all
+
+    seed = resolved["seed"]
+    asked = {name: resolved[name] for name in ("chords", "bars", "priming", "priming_bar")}
+    done = trained.bar_by_bar(**asked, strategy=strategy, seed=seed)
+    named = f"melody-{done.piece.end // (4 * done.piece.resolution)}-bars-seed-{seed}"
+    for message in done.messages:
+        console.print(message, soft_wrap=True)
+    return write_all(
+        done.piece, Path(resolved["output"]) if resolved["output"] else generated / named
+    )
 
 
 if __name__ == "__main__":

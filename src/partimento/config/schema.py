@@ -151,6 +151,10 @@ class GenerateConfig:
     count: PositiveInt | None
     z: str | None
     interpolate: InterpolateConfig
+    chords: str | None
+    bars: PositiveInt | None
+    priming: str | None
+    priming_bar: PositiveInt
     output: str | None
     strategy: Any
     seed: Annotated[int, Ge(0)]

@@ -159,6 +159,17 @@ def _check_conditions(model: Generative, condition: Mapping[str, Tensor] | None)
             f"This model makes music under conditions and was not given {', '.join(missing)}: give "
             "condition={name: tensor} with the name of each."
         )
+    for name, value in (condition or {}).items():
+        if name not in model.conditions:
+            known = ", ".join(model.conditions) or "none at all"
+            raise UserError(f"This model has no condition '{name}'; its conditions are: {known}.")
+        shape = model.conditions[name].shape
+        if tuple(value.shape[1:]) != shape:
+            asked = ", ".join(str(size) for size in ("n", *shape))
+            raise UserError(
+                f"Condition '{name}' must have the shape ({asked}) for this model, not "
+                f"{tuple(value.shape)}."
+            )
 
 
 def sample_generator(

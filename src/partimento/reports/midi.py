@@ -27,7 +27,7 @@ def write_midi(piece: Piece, path: str | Path) -> Path:
 
     Ticks are those of the piece. A bar shorter or longer than its metre (a pick-up) gets a time
     signature of its own length, so that the bar lines of a reader fall where those of the piece
-    do. Without a tempo the file says `DEFAULT_QPM`.
+    do. Chord symbols are markers. Without a tempo the file says `DEFAULT_QPM`.
 
     Raises:
         UserError: When the piece counts time more finely than a MIDI file can.
@@ -92,6 +92,9 @@ def _frame_events(piece: Piece) -> list[tuple[int, int, Any]]:
         name = (MINOR_KEYS if minor else MAJOR_KEYS)[max(-7, min(7, key.fifths)) + 7]
         message = mido.MetaMessage("key_signature", key=name + "m" * minor)
         events.append((key.onset, 0, message))
+    events += [
+        (chord.onset, 0, mido.MetaMessage("marker", text=chord.symbol)) for chord in piece.chords
+    ]
     tempos = [(tempo.onset, tempo.qpm) for tempo in piece.tempos] or [(0, DEFAULT_QPM)]
     for onset, qpm in tempos:
         message = mido.MetaMessage("set_tempo", tempo=min(round(60e6 / qpm), 2**24 - 1))
