@@ -19,6 +19,7 @@ from torch import nn
 from torchmetrics import Metric
 
 from partimento.metrics.bins import BinComparison
+from partimento.metrics.chord_following import ChordFollowing
 from partimento.metrics.copied_windows import LongestCopies
 from partimento.metrics.copies import CopyRate
 from partimento.metrics.discriminator import DiscriminatorHealth
@@ -39,6 +40,8 @@ from partimento.metrics.two_sample import TwoSampleTest
 N = 120
 DRAW = torch.Generator().manual_seed(0)
 TRAIN, REAL, FAKE = (torch.randint(high, (N, 3), generator=DRAW).float() for high in (4, 4, 5))
+TONES, CHORDS = torch.randint(2, (2, N, 12), generator=DRAW).numpy()
+PIECE = torch.arange(N).numpy() // 15  # the processes share some
 CODES, OTHERS = torch.randn(2, N, 2, generator=DRAW)
 POINTS = RING.draw(N, np.random.default_rng(0))
 # Each row of three numbers as three notes of two voices.
@@ -94,6 +97,7 @@ CASES: dict[str, Case] = {
     ),
     "music": (MusicStatistics, lambda m, part: m.update(PIECES[part])),
     "distances": (lambda: FeatureDistances(bars=1), far_apart),
+    "chords": (ChordFollowing, lambda m, part: m.update(TONES[part], CHORDS[part], PIECE[part])),
     "oracle": (lambda: OracleScores(RING), lambda m, part: m.update(POINTS[part])),
     "dependence": (
         lambda: LatentDependence(3),
