@@ -260,7 +260,14 @@ def _draw_chords(axes: Axes, piece: Piece, span: tuple[int, int], width: int, hi
     for chord in piece.chords:
         if room <= chord.onset < span[1]:
             style: dict[str, Any] = {"fontsize": 8, "color": "#374151", "parse_math": False}
-            axes.text(chord.onset, high + 0.4, chord.symbol, va="top", clip_on=True, **style)
+            axes.text(
+                chord.onset + 0.003 * width,
+                high + 0.4,
+                chord.symbol,
+                va="top",
+                clip_on=True,
+                **style,
+            )
             room = chord.onset + 0.014 * width * max(2, len(chord.symbol))
 
 
