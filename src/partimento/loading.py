@@ -119,14 +119,15 @@ class Trained:
         """Make a melody bar by bar, over chords if the model knows them; see `bar_by_bar`."""
         from partimento.datasets.inputs import read_input
 
-        named = priming is None or isinstance(priming, Piece)
+        if isinstance(priming, str | Path):
+            priming = read_input(str(priming))
         return bar_by_bar(
             self.model,
             self.representation,
             strategy or SingleStep(),
             chords=chords,
             bars=bars,
-            priming=priming if named else read_input(str(priming)),
+            priming=priming,
             priming_bar=priming_bar,
             generator=torch.Generator(self.model.device).manual_seed(seed),
         )

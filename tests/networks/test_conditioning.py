@@ -182,6 +182,8 @@ def test_steps_that_do_not_go_along():
     assert Conditioner(shapes, 16, ROWS).widths[0] == 3 * 16  # 24, 12, 6, 3 rows
     with pytest.raises(Mismatch, match="cannot go from 16 rows to 6"):
         Conditioner({"previous": (16, 5)}, 16, [6, 16], {"previous": Entry("2d")})
+    with pytest.raises(Mismatch, match="has 16 rows, fewer than the 32 of a layer: use form=1d"):
+        Conditioner({"previous": (16, 5)}, 16, [16, 32], {"previous": Entry("2d")})
 
 
 def test_nothing_enters_where_there_is_no_condition():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from matplotlib.image import imread
@@ -191,3 +193,18 @@ def test_drawing_leaves_no_global_figure_behind(chorale: Piece) -> None:
 
     draw_pianoroll(chorale)
     assert not _pylab_helpers.Gcf.get_all_fig_managers()
+
+
+def test_chord_symbols_stand_over_their_bars_while_there_is_room():
+    """One to the bar all are written; one to the sixteenth most give way, and none overlaps the next."""
+    symbols = ("C", "F#m7", "Bb", "G")
+    for length, count in ((16, 16), (1, 256)):
+        chords = [(place * length, length, symbols[place % 4]) for place in range(count)]
+        piece = Piece("sheet", 4, [0], [4], [60], [0], parts=("melody",), end=256, chords=chords)
+        figure = draw_pianoroll(piece)
+        texts = [t for axes in figure.axes for t in axes.texts if t.get_text() in symbols]
+        figure.canvas.draw()
+        boxes = [(t.axes, t.get_window_extent()) for t in texts]
+        for (axes, one), (other, two) in itertools.pairwise(boxes):
+            assert axes is not other or one.x1 <= two.x0
+        assert len(texts) == count if length == 16 else 20 < len(texts) < count

@@ -146,14 +146,19 @@ class _Encoded(nn.Module):
     """
 
     def __init__(
-        self, name: str, shape: Sequence[int], steps: int, rows: Rows, entry: Entry, norm: str
+        self,
+        name: str,
+        shape: Sequence[int],
+        steps: int,
+        rows: Rows,
+        entry: Entry,
+        normalisation: ConvolutionNormalisation,
     ) -> None:
         super().__init__()
         self.layers = frozenset(entry.layers(name, rows))
         self.form, self.steps = entry.form, steps
         self.is_matrix = len(shape) > 1
         self.pyramid: RowPyramid | None = None
-        normalisation: ConvolutionNormalisation = "batch" if norm == "batch" else "none"
         folds = self.is_matrix and shape[0] % steps == 0
         if entry.form == "2d" and self.is_matrix and not folds:
             raise Mismatch(
@@ -166,7 +171,7 @@ class _Encoded(nn.Module):
         if entry.form == "2d":
             lowest = min(rows[i] or steps for i in self.layers) if self.layers else steps
             known = sorted({steps, *(r for r in rows if r and r >= lowest)}, reverse=True)
-            _check_divisors(name, known)
+            _check_divisors(name, steps, known)
             self.pyramid = RowPyramid(features, known, entry.channels, normalisation)
             self.width = entry.channels
         elif self.is_matrix:
@@ -196,7 +201,11 @@ class _Encoded(nn.Module):
         ]  # fmt: skip
 
 
-def _check_divisors(name: str, rows: Sequence[int]) -> None:
+def _check_divisors(name: str, steps: int, rows: Sequence[int]) -> None:
+    if rows[0] != steps:
+        raise Mismatch(
+            f"Condition '{name}' has {steps} rows, fewer than the {rows[0]} of a layer: use form=1d."
+        )
     for more, fewer in pairwise(rows):
         if more % fewer:
             raise Mismatch(
@@ -249,17 +258,16 @@ class Conditioner(nn.Module):
                 )
         self.rows = tuple(rows)
         self.names = sorted(shapes)
-        self.encoders = nn.ModuleDict(
-            {
-                name: _Encoded(
-                    name, shapes[name], steps, rows, entries.get(name) or Entry(), normalisation
-                )
-                for name in self.names
-            }
-        )
+        encoders = {
+            name: _Encoded(
+                name, shapes[name], steps, rows, entries.get(name) or Entry(), normalisation
+            )
+            for name in self.names
+        }
+        self.encoders = nn.ModuleDict(encoders)
         self.widths = [
-            sum(int(e.width) for e in self.encoders.values() if i in e.layers)  # type: ignore[arg-type,operator]
-            for i in range(len(rows))
+            sum(encoder.width for encoder in encoders.values() if place in encoder.layers)
+            for place in range(len(rows))
         ]
 
     def forward(self, condition: Mapping[str, Tensor] | None) -> list[Tensor | None]:

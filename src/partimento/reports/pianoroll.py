@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from partimento.music import Bar, Piece, lay_bars
+from partimento.reports.chord_names import write_chords
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -220,7 +221,7 @@ def _draw_system(
     _add_boxes(axes, _boxes(*ends, lanes - 0.5, lanes + 0.5), "#F1F2F5", zorder=0)
     _draw_metre(axes, piece, span, pitches)
     _draw_notes(axes, piece, start, stop, heights / 2)
-    _draw_chords(axes, piece, span, width, high)
+    write_chords(axes, piece, span, width, high + 0.4)
     axes.set_xlim(start - 0.004 * width, start + 1.004 * width)
     axes.set_ylim(low - 0.5, high + 0.5)
     ticks = [pitch for pitch in range(low, high + 1) if pitch % 12 in (0, 7)]
@@ -252,23 +253,6 @@ def _draw_metre(axes: Axes, piece: Piece, span: tuple[int, int], pitches: tuple[
     numbered = [index for index in shown if (index + first) % every == 0]
     labels = [str(index + first) for index in numbered]
     axes.set_xticks([bars[index].onset for index in numbered], labels, fontsize=8, color="#6B7280")
-
-
-def _draw_chords(axes: Axes, piece: Piece, span: tuple[int, int], width: int, high: int) -> None:
-    """Write chord symbols above the notes, as many as there is room for."""
-    room = span[0]
-    for chord in piece.chords:
-        if room <= chord.onset < span[1]:
-            style: dict[str, Any] = {"fontsize": 8, "color": "#374151", "parse_math": False}
-            axes.text(
-                chord.onset + 0.003 * width,
-                high + 0.4,
-                chord.symbol,
-                va="top",
-                clip_on=True,
-                **style,
-            )
-            room = chord.onset + 0.014 * width * max(2, len(chord.symbol))
 
 
 def _boxes(left: np.ndarray, right: np.ndarray, bottom: np.ndarray, top: np.ndarray) -> np.ndarray:
