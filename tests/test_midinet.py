@@ -74,8 +74,9 @@ def test_an_experiment_takes_steps_and_makes_a_melody(cli, tmp_path, cache, name
     assert result.code == 0, result.err
     piece = read_piece(tmp_path / "made, [here].mid")
     assert len(piece) >= 4
-    files = {path.suffix for path in tmp_path.glob("made*")}
-    assert files == {".mid", ".musicxml", ".png", ".wav"}
+    suffixes = {path.name.removeprefix("made, [here]") for path in tmp_path.glob("made*")}
+    chorded = set() if "melody" in name else {"-with-chords.mid"}
+    assert suffixes == {".mid", ".musicxml", ".png", ".wav"} | chorded
     sheet = read_piece(tmp_path / "made, [here].musicxml")
     assert len(sheet.bars) == 7
     symbols = [chord.symbol for chord in sheet.chords]
@@ -198,6 +199,53 @@ def run(tmp_path_factory, cache) -> Path:
     partimento.train([*overrides("midinet_stable_small", place, cache), "diagnostics=none"])
     (folder,) = only_runs(place)
     return folder
+
+
+def test_files_are_named_after_what_was_asked(cli, run):
+    assert cli("generate", f"run={run}", "chords=C | G7/B").code == 0
+    assert (run / "generated" / "melody-C-G7-B-2-bars-seed-0.mid").is_file()
+
+
+def test_a_model_of_bars_says_how_it_is_asked(cli, run):
+    result = cli("generate", f"run={run}", "count=2")
+    assert result.code == 1
+    assert "name a piece" in result.sentence
+    assert 'chords="C G Am F"' in result.sentence
+
+
+# -- combinations -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        # IMLE with MidiNet's generator and conditions: a combination that no paper has.
+        ["model=imle", "model/generator=bar", "model/relaxation=softmax", "model.pool=2"],
+        ["model=gan", "model/generator=mlp", "model/discriminator=bar"],
+        ["model/techniques=[feature_matching,unrolled]", "model.techniques.unrolled.steps=2"],
+        ["model/penalties=r1", "model.discriminator.normalisation=none"],
+        ["model.pack=2"],
+        ["accelerator.precision=bf16-mixed"],
+    ],
+)
+def test_by_config_alone_it_combines(tmp_path, cache, changes):
+    steps = (*STEPS, "diagnostics=none")
+    if changes[0].startswith("model="):
+        chosen = ["dataset=leadsheets", "representation=bars", *changes]
+    else:
+        chosen = ["experiment=midinet_stable", *changes]
+    places = [f"paths.outputs={tmp_path / 'outputs'}", f"paths.cache={cache}"]
+    path = f"dataset.path={lead_sheets(tmp_path / 'tunes')}"
+    record = partimento.train([*chosen, *steps, *places, path])
+    assert record["counters"]["updates"] == 3
+    (folder,) = only_runs(tmp_path)
+    assert partimento.load(folder).bar_by_bar("C G", 3).piece.end == 48
+
+
+def test_a_penalty_and_batch_normalisation_are_refused(tmp_path, cache):
+    asked = overrides("midinet_stable", tmp_path, cache, "model/penalties=r1")
+    with pytest.raises(UserError, match="batch normalisation in the discriminator mixes"):
+        partimento.train(asked)
 
 
 # -- learning ---------------------------------------------------------------------------------------

@@ -65,7 +65,8 @@ def asked(resolved: Mapping[str, Any]) -> str:
             return name
     raise UserError(
         "input= is missing: give a melody to harmonise, or of a model that needs none count=8, "
-        "z=FILE.npy, or interpolate.between=[1,2]."
+        "z=FILE.npy, or interpolate.between=[1,2], or of a model of bars "
+        'chords="C G Am F" or bars=8.'
     )
 
 
@@ -166,7 +167,8 @@ def condition_of(trained: Trained, source: str | None) -> dict[str, Tensor] | No
         if names:
             raise UserError(
                 f"This model makes music under conditions ({', '.join(names)}): name a piece whose "
-                "first window has them by input=…"
+                "first window has them by input=…, or ask a model of bars for a melody by "
+                'chords="C G Am F" or bars=8.'
             )
         return None
     if not names:

@@ -45,7 +45,7 @@ def main(config: DictConfig) -> None:
         folder = Path(resolved["output"]) if resolved["output"] else generated / made.stem
         files = write(trained, made, folder, resolved["seed"])
     for name, path in files.items():
-        console.print(f"{name:10} {os.path.relpath(path)}", soft_wrap=True)
+        console.print(f"{name:11} {os.path.relpath(path)}", soft_wrap=True)
 
 
 def _harmonize(
@@ -77,20 +77,29 @@ def _continue(
     generated: Path,
     console: Any,
 ) -> dict[str, Path]:
-    """Write MIDI, MusicXML, piano-roll and sound of a melody made bar by bar."""
+    """Write MIDI, MusicXML, piano-roll and sound of a melody made bar by bar; chords sound too."""
+    import re
     from pathlib import Path
 
-    from partimento.reports.score import write_all
+    from partimento.reports.accompaniment import with_chords
+    from partimento.reports.audio import write_wav
+    from partimento.reports.score import write_all, write_midi
 
     seed = resolved["seed"]
     asked = {name: resolved[name] for name in ("chords", "bars", "priming", "priming_bar")}
     done = trained.bar_by_bar(**asked, strategy=strategy, seed=seed)
-    named = f"melody-{done.piece.end // (4 * done.piece.resolution)}-bars-seed-{seed}"
+    chords = re.sub(r"[^\w#]+", "-", resolved["chords"] or "")[:40]
+    bars = done.piece.end // (4 * done.piece.resolution)
+    named = "-".join(word for word in ("melody", chords, f"{bars}-bars-seed-{seed}") if word)
+    stem = Path(resolved["output"]) if resolved["output"] else generated / named
     for message in done.messages:
         console.print(message, soft_wrap=True)
-    return write_all(
-        done.piece, Path(resolved["output"]) if resolved["output"] else generated / named
-    )
+    files = write_all(done.piece, stem)
+    if done.piece.chords:
+        sounding = with_chords(done.piece)
+        write_wav(sounding, files["wav"])
+        files["accompanied"] = write_midi(sounding, f"{stem}-with-chords.mid")
+    return files
 
 
 if __name__ == "__main__":
