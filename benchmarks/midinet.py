@@ -57,7 +57,8 @@ from partimento.metrics.chord_following import (
     sums_by_piece,
     tone_counts,
 )
-from partimento.metrics.copies import copy_rate, unique_share
+from partimento.metrics.copies import copy_rate
+from partimento.metrics.duplicates import unique_share
 from partimento.representations.bars import STEPS, Bars
 from partimento.seeds import generator
 
@@ -181,7 +182,7 @@ class Judge(NamedTuple):
             "following": (inside - shuffled) / notes,
             "copied_bars": copy_rate(bars, self.known.bars),
             "copied_pairs": copy_rate(pairs, self.known.pairs),
-            "unique": unique_share(bars),
+            "unique": unique_share(torch.from_numpy(bars)),
         }
         return {name: round(float(value), 5) for name, value in figures.items()}, sums
 
