@@ -8,7 +8,8 @@ What it is to show, fixed before it was run:
 - Models: experiment=midinet_stable_small, whose data are the sopranos of chorales with inferred chords
   (the offline stand-in for the authors' lead sheets), at the eight points {bar before 1-D, 2-D} x
   {chord 1-D, 2-D} x {both in the last layer only, both in all layers}; feature matching as there.
-  Seeds 1, 2, 3. All have the same number of updates.
+  Seeds 1, 2, 3. All have the same number of updates. Beside them two of the paper's models as they
+  are, midinet_stable_small and midinet_creative_small, which the rule leaves aside.
 - Music: for each held-out piece (the test split, in its own key) a melody over its own chords, as many
   bars, each made under the one that was made before it; before the first, silence. The strategy is
   the experiment's: of each step the most probable pitch. Codes come from the stream of the seed.
@@ -40,6 +41,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from measure import RESULTS, write
+from midinet_rule import (
+    CLAIM,
+    COPYING,
+    DRAWS,
+    FIGURES,
+    MODELS,
+    POINTS,
+    SEEDS,
+    compared,
+    interval,
+    paged,
+    table,
+)
 
 import partimento
 from partimento.apps.composition import compose_request
@@ -64,18 +78,7 @@ from partimento.seeds import generator
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "midinet.md"
 RESULT = RESULTS / "midinet.json"
-SEEDS = (1, 2, 3)
-CLAIM = "1d-2d-all"
-POINTS = tuple(
-    f"{previous}-{chord}-{at}"
-    for previous in ("1d", "2d")
-    for chord in ("1d", "2d")
-    for at in ("one", "all")
-)
-DRAWS = 2000
-COPYING = 0.05
 HOLD = 128  # the first symbol that is no pitch
-FIGURES = ("in_chord", "shuffled", "following", "copied_bars", "copied_pairs", "unique")
 
 
 class Song(NamedTuple):
@@ -102,14 +105,20 @@ class Material(NamedTuple):
 
 def overrides(point: str, seed: int, outputs: str, updates: int | None) -> list[str]:
     """Return the overrides of one run."""
-    previous, chord, at = point.split("-")
-    entries = "model.generator.conditions"
+    if point in MODELS:
+        chosen = [f"experiment=midinet_{point}_small"]
+    else:
+        previous, chord, at = point.split("-")
+        entries = "model.generator.conditions"
+        chosen = [
+            "experiment=midinet_stable_small",
+            f"{entries}.previous.form={previous}",
+            f"{entries}.previous.at={at}",
+            f"{entries}.chord.form={chord}",
+            f"{entries}.chord.at={at}",
+        ]
     return [
-        "experiment=midinet_stable_small",
-        f"{entries}.previous.form={previous}",
-        f"{entries}.previous.at={at}",
-        f"{entries}.chord.form={chord}",
-        f"{entries}.chord.at={at}",
+        *chosen,
         f"seed={seed}",
         "accelerator=cpu",
         "accelerator.threads=1",
@@ -208,42 +217,6 @@ def cell(point: str, seed: int, outputs: str, updates: int | None, judge: Judge)
     return found
 
 
-def compared(runs: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Return what the rule says of sums by piece `(seeds, pieces, 3)` of each point."""
-    drawn = {point: resampled_following(sums, DRAWS) for point, sums in runs.items()}
-    values = {point: _following(sums) for point, sums in runs.items()}
-    against = {}
-    for point in runs:
-        if point != CLAIM:
-            low, high = interval(drawn[CLAIM] - drawn[point])
-            gains = values[CLAIM] - values[point]
-            more, less = low > 0 and (gains > 0).all(), high < 0 and (gains < 0).all()
-            against[point] = {
-                "difference": round(float(gains.mean()), 5),
-                "interval": [low, high],
-                "outcome": "more" if more else "less" if less else "no difference shown",
-            }
-    outcomes = {row["outcome"] for row in against.values()}
-    holds = "holds" if outcomes == {"more"} else "not shown"
-    return {
-        "claim": "contradicted" if "less" in outcomes else holds,
-        "against": against,
-        "intervals": {point: list(interval(values)) for point, values in drawn.items()},
-    }
-
-
-def _following(sums: np.ndarray) -> np.ndarray:
-    """Return the figure of each seed, `(seeds,)`."""
-    inside, shuffled, notes = np.moveaxis(sums.sum(axis=1), -1, 0)
-    return (inside - shuffled) / np.maximum(notes, 1)
-
-
-def interval(values: np.ndarray) -> tuple[float, float]:
-    """Return the interval from 2.5 % to 97.5 %."""
-    low, high = np.quantile(values, [0.025, 0.975])
-    return round(float(low), 5), round(float(high), 5)
-
-
 def figures_of(cells: Mapping[str, Sequence[Mapping[str, Any]]], judge: Judge) -> dict[str, Any]:
     """Return the study's figures from its cells, point by point in the order of the seeds."""
     songs = judge.known.songs
@@ -265,53 +238,16 @@ def figures_of(cells: Mapping[str, Sequence[Mapping[str, Any]]], judge: Judge) -
     }
 
 
-def table(found: Mapping[str, Any]) -> str:
-    """Return the table of the page: one line for each point, means and each seed."""
-    lines = [
-        "| bar before | chord | layers | following | interval | in the chord | shuffled | "
-        "copied bars | copied pairs | different bars | against the claim's |",
-        "|---|---|---|---:|---:|---:|---:|---:|---:|---:|---|",
-    ]
-    rule = found["rule"] or {"intervals": {}, "against": {}}
-    for point, row in found["points"].items():
-        mean = {name: statistics.mean(values) for name, values in row.items()}
-        seeds = ", ".join(f"{value:.3f}" for value in row["following"])
-        low, high = rule["intervals"].get(point, (float("nan"),) * 2)
-        told = (
-            "the claim's" if point == CLAIM else rule["against"].get(point, {}).get("outcome", "")
-        )
-        told = {"more": "it follows more", "less": "it follows less"}.get(told, told)
-        cells = [
-            *point.split("-"),
-            f"{mean['following']:.3f} ({seeds})",
-            f"{low:.3f} to {high:.3f}",
-        ]
-        cells += [f"{mean[n]:.3f}" for n in FIGURES if n != "following"]
-        lines.append(f"| {' | '.join([*cells, told])} |")
-    real = found["real"]
-    low, high = real["interval"]
-    cells = ["held-out music", "", "", f"{real['following']:.3f}", f"{low:.3f} to {high:.3f}"]
-    cells += [f"{real[n]:.3f}" for n in FIGURES if n != "following"]
-    return "\n".join([*lines, f"| {' | '.join([*cells, ''])} |"])
-
-
-def paged(text: str, found: Mapping[str, Any]) -> str:
-    """Return the page's text with the table made anew."""
-    start, stop = "<!-- table: midinet -->\n", "<!-- end -->"
-    before, _, rest = text.partition(start)
-    return f"{before}{start}{table(found)}\n{stop}{rest.partition(stop)[2]}"
-
-
 def main() -> None:
     """Run what is left of the study; write the result file and the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--outputs", default="outputs/study-midinet")
-    parser.add_argument("--points", nargs="+", default=list(POINTS), choices=POINTS)
+    parser.add_argument("--points", nargs="+", default=[*POINTS, *MODELS])
     parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
     parser.add_argument("--updates", type=int, help="fewer than the experiment's, to try it out")
     parser.add_argument("--page", action="store_true")
     arguments = parser.parse_args()
-    whole = (tuple(arguments.points), tuple(arguments.seeds)) == (POINTS, SEEDS)
+    whole = (arguments.points, arguments.seeds) == ([*POINTS, *MODELS], list(SEEDS))
     if not arguments.page:
         asked = (arguments.outputs, arguments.updates)
         first = overrides(arguments.points[0], arguments.seeds[0], *asked)

@@ -75,6 +75,14 @@ def test_less_than_one_contradicts(study: ModuleType) -> None:
     assert found["claim"] == "contradicted"
 
 
+def test_the_papers_models_are_beside_the_rule(study: ModuleType) -> None:
+    found = ruled(study, [0.1, 0.09, 0.11], stable=[0.3, 0.3, 0.3])
+    assert found["claim"] == "holds"
+    assert "stable" not in found["against"]
+    assert found["intervals"]["stable"][0] > 0.25
+    assert study.overrides("creative", 1, "out", None)[0] == "experiment=midinet_creative_small"
+
+
 def test_equal_points_differ_nowhere(study: ModuleType) -> None:
     found = ruled(study, [0.05, 0.05, 0.05])
     assert {row["outcome"] for row in found["against"].values()} == {"no difference shown"}
@@ -131,7 +139,8 @@ def test_what_a_strategy_makes_of_each_song(study: ModuleType) -> None:
 
 
 def test_the_table_is_written_into_the_page(study: ModuleType) -> None:
-    runs = {point: sums([0.05] * 3) for point in study.POINTS} | {study.CLAIM: sums([0.1] * 3)}
+    every = (*study.POINTS, *study.MODELS)
+    runs = {point: sums([0.05] * 3) for point in every} | {study.CLAIM: sums([0.1] * 3)}
     cells = {
         point: [
             {"figures": dict.fromkeys(study.FIGURES, 0.25), "sums": s.tolist(), "updates": 7}
@@ -149,8 +158,9 @@ def test_the_table_is_written_into_the_page(study: ModuleType) -> None:
     assert once.startswith("before\n")
     assert once.endswith("<!-- end -->\nafter\n")
     lines = [line for line in once.splitlines() if line.startswith("|")]
-    assert len(lines) == 2 + 8 + 1
-    assert sum("it follows more" in line for line in lines) == 7
+    assert len(lines) == 2 + 8 + 2 + 1
+    assert sum(line.endswith("| more |") for line in lines) == 7
+    assert any(line.startswith("| 1d | 2d | all | 0.250 (0.250, 0.250, 0.250) |") for line in lines)
     assert lines[-1].startswith("| held-out music |")
     assert len({line.count("|") for line in lines}) == 1
 

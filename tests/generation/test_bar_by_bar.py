@@ -272,6 +272,11 @@ def test_a_condition_of_the_wrong_length(condition, sentence):
         SingleStep().generate(game(Bars()), condition=condition)
 
 
+def test_fewer_chords_than_bars():
+    with pytest.raises(UserError, match="^There are chords for 2 bars where 3 are to be made"):
+        continue_bars(game(Bars()), SingleStep(), bars=3, chords=torch.zeros(1, 2, 13))
+
+
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [

@@ -68,6 +68,8 @@ def continue_bars(
     """
     import torch
 
+    if chords is not None and chords.shape[1] != bars:
+        raise UserError(f"There are chords for {chords.shape[1]} bars where {bars} are to be made.")
     made: list[Tensor] = []
     history = previous
     for bar in range(bars):
@@ -77,9 +79,8 @@ def continue_bars(
         x = strategy.generate(model, n=n, condition=condition, generator=generator).cpu()
         made.append(x)
         if history is not None:
-            last = x.to(history.dtype).expand(max(len(x), len(history)), *x.shape[1:])
-            size = history.shape[1]
-            history = torch.cat([history.expand(len(last), -1, -1), last], dim=1)[:, -size:]
+            passed = history.expand(len(x), -1, -1)
+            history = torch.cat([passed, x.to(passed.dtype)], dim=1)[:, -passed.shape[1] :]
     return torch.stack(made, dim=1)
 
 
