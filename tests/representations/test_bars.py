@@ -453,3 +453,18 @@ def test_metrics_know_the_symbols():
     x = torch.from_numpy(Bars(rest=False).windows(SMALL, stride=1).x).long()
     without.update(x, x, torch.ones_like(x, dtype=torch.bool))
     assert without.total.sum(1).tolist() == [32, 32, 32]
+
+
+# --- pitch classes -----------------------------------------------------------------------------
+
+
+@given(st.data(), st.booleans(), st.booleans())
+def test_chroma_is_what_the_notes_of_decode_say(data, rest, hold):
+    bars = Bars(rest=rest, hold=hold)
+    symbols = st.integers(0, bars.distribution.sizes[0] - 1)
+    x = np.array(data.draw(st.lists(symbols, min_size=16, max_size=16)), np.uint8).reshape(16, 1)
+    expected = np.zeros((16, 12))
+    piece = bars.decode(x)
+    for onset, duration, pitch in zip(piece.onset, piece.duration, piece.pitch, strict=True):
+        expected[onset : onset + duration, pitch % 12] += 1
+    assert np.array_equal(bars.chroma(x[None])[0], expected)

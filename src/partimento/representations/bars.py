@@ -14,6 +14,7 @@ from partimento.errors import UserError
 from partimento.music import Piece
 from partimento.representations.bar_chords import longest_triad, single_triad, triads_between
 from partimento.representations.base import Examples, Representation
+from partimento.representations.chroma import chroma_of_voices
 from partimento.representations.grid import full_bars, sounding
 from partimento.representations.melody_line import into_octaves, shift_to_c, top_line
 from partimento.representations.multivoice import MultiVoice
@@ -183,6 +184,11 @@ class Bars(Representation):
         pitch = piece.pitch - shift_to_c(piece)
         # A sample at the edge of the MIDI range goes to the same note an octave nearer.
         return piece.with_notes(pitch=pitch - 12 * (pitch >= _PITCHES) + 12 * (pitch < 0))
+
+    def chroma(self, x: np.ndarray) -> np.ndarray:
+        if self.has_hold:
+            x = sounding(x, np.array([_HOLD]), np.array([self.rest_symbol]))
+        return chroma_of_voices(x, np.array([_PITCHES]), np.array([0]))
 
     def loss_of(self, piece: Piece) -> Mapping[str, int]:
         """Count what bars lose or refuse, by reason; empty: `decode` gives the piece back."""
