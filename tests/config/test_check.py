@@ -54,7 +54,10 @@ def test_every_shipped_option_passes(group, option):
 
 
 def test_another_schema_for_another_command():
-    values = {"run": "folder", "baselines": [], "cache": None, "trusted_packages": []}
+    values = {
+        "run": "folder", "baselines": [], "count": None, "temperature": 1.0, "seed": 0,
+        "cache": None, "trusted_packages": [],
+    }  # fmt: skip
     check(values, values, EvaluateConfig)
     with pytest.raises(UserError, match=r"^Nothing reads runs=x\. Did you mean 'run'\?$"):
         check(values, {**values, "runs": "x"}, EvaluateConfig)
