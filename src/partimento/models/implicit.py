@@ -13,6 +13,7 @@ from torchmetrics import Metric
 from partimento.data.batch import Batch, Given
 from partimento.data.loader import TrainLoader
 from partimento.distributions import Distribution
+from partimento.errors import UserError
 from partimento.metrics.neighbours import nearest
 from partimento.models.base import Evaluation, Model, OptimizerFactory
 from partimento.models.latent import check_fixed_length, draw_latent, sample_generator
@@ -76,6 +77,12 @@ class ImplicitMaximumLikelihood(Model):
         self._optimizer = optimizer
         shapes = {name: d.feature_shape for name, d in self.conditions.items()}
         self.generator = generator((latent,), distribution.parameter_shape, shapes)
+        mixing = getattr(self.generator, "mixing", 0)
+        if mixing:
+            raise UserError(
+                f"model.generator.mixing={mixing} makes examples of two codes, and IMLE must know "
+                "the one code of each: set model.generator.mixing=0."
+            )
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return self._optimizer(self.generator.parameters())

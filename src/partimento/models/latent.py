@@ -14,6 +14,7 @@ from partimento.distributions import Distribution
 from partimento.errors import Mismatch, UserError
 from partimento.models.relaxation import Relaxation
 from partimento.models.sampling import expanded
+from partimento.networks.noise import noise_from
 from partimento.seeds import generator as stream
 
 Kind = Literal["normal", "uniform"]
@@ -199,9 +200,10 @@ def sample_generator(
     training = network.training
     network.eval()
     try:
-        parameters = network(
-            z.to(model.device, dtype), {name: value.to(dtype) for name, value in features.items()}
-        )
+        with noise_from(network, generator):
+            parameters = network(
+                z.to(model.device, dtype), {name: v.to(dtype) for name, v in features.items()}
+            )
     finally:
         network.train(training)
     return model.relaxation.hard_sample(model.distribution, parameters, temperature, generator)

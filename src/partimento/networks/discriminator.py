@@ -48,6 +48,19 @@ class MinibatchStandardDeviation(nn.Module):
         return torch.cat([features, spread.expand(len(features), 1)], dim=1)
 
 
+Minibatch = Literal["none", "discrimination", "standard_deviation"]
+
+
+def minibatch_layer(kind: Minibatch, width: int) -> tuple[nn.Module, int]:
+    """Return what adds to features `(batch, width)` what the batch says, and their new width."""
+    if kind == "discrimination":
+        closeness = MinibatchDiscrimination(width)
+        return closeness, width + closeness.kernels
+    if kind == "standard_deviation":
+        return MinibatchStandardDeviation(), width + 1
+    return nn.Identity(), width
+
+
 class MLPDiscriminator(nn.Module):
     """Fully connected layers over the flattened features and conditions, then one score.
 
@@ -83,7 +96,7 @@ class MLPDiscriminator(nn.Module):
         dropout: Annotated[float, Ge(0), Lt(1)] = 0.0,
         spectral_norm: bool = False,
         normalisation: Normalisation = "none",
-        minibatch: Literal["none", "discrimination", "standard_deviation"] = "none",
+        minibatch: Minibatch = "none",
     ) -> None:
         super().__init__()
         self.conditions = sorted(condition_shapes or {})
@@ -102,14 +115,7 @@ class MLPDiscriminator(nn.Module):
             layers += [nn.Dropout(dropout)] if dropout else []
             width = units
         self.body = nn.Sequential(*layers)
-        self.minibatch: nn.Module = nn.Identity()
-        if minibatch == "discrimination":
-            closeness = MinibatchDiscrimination(width)
-            self.minibatch = closeness
-            width += closeness.kernels
-        elif minibatch == "standard_deviation":
-            self.minibatch = MinibatchStandardDeviation()
-            width += 1
+        self.minibatch, width = minibatch_layer(minibatch, width)
         self.score = linear(width, 1)
 
     def forward(
@@ -122,7 +128,7 @@ class MLPDiscriminator(nn.Module):
         return self.score(self.minibatch(features)).squeeze(1), features
 
 
-class AutoencoderDiscriminator(nn.Module):
+class ReconstructionDiscriminator(nn.Module):
     """BEGAN's: an autoencoder whose score is its reconstruction error (Berthelot et al. 2017).
 
     | tensor   | shape                   |
@@ -132,11 +138,8 @@ class AutoencoderDiscriminator(nn.Module):
     | features | `(batch, code)`         |
 
     Args:
-        input_shape: Shape of one example's features.
-        condition_shapes: Must be empty: an autoencoder judges an example by itself.
-        hidden: Widths of the encoder's hidden layers; the decoder has them in reverse.
-        code: Size of the code.
-        activation: Non-linearity after each hidden layer.
+        encoder: Makes codes `(batch, code)` of examples.
+        decoder: Makes examples of codes.
 
     Attributes:
         LACKS: Options that other discriminators have: why this one has them not.
@@ -149,6 +152,31 @@ class AutoencoderDiscriminator(nn.Module):
         "minibatch": "an autoencoder judges an example by its own reconstruction, not by the batch",
     }
 
+    def __init__(self, encoder: nn.Module, decoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+
+    def forward(
+        self, x: Tensor, condition: Mapping[str, Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the mean absolute reconstruction error of each example, and its code."""
+        code = self.encoder(x)
+        error = (x - self.decoder(code)).abs().flatten(1).mean(dim=1)
+        return error, code
+
+
+class AutoencoderDiscriminator(ReconstructionDiscriminator):
+    """An autoencoder of fully connected layers, judging by its error; see its base for the shapes.
+
+    Args:
+        input_shape: Shape of one example's features.
+        condition_shapes: Must be empty: an autoencoder judges an example by itself.
+        hidden: Widths of the encoder's hidden layers; the decoder has them in reverse.
+        code: Size of the code.
+        activation: Non-linearity after each hidden layer.
+    """
+
     def __init__(
         self,
         input_shape: Sequence[int],
@@ -158,15 +186,8 @@ class AutoencoderDiscriminator(nn.Module):
         code: Annotated[int, Gt(0)] = 64,
         activation: Activation = "relu",
     ) -> None:
-        super().__init__()
-        self.encoder = MLP(input_shape, (code,), hidden=hidden, activation=activation)
         widths = list(reversed(hidden))
-        self.decoder = MLP((code,), input_shape, hidden=widths, activation=activation)
-
-    def forward(
-        self, x: Tensor, condition: Mapping[str, Tensor] | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Return the mean absolute reconstruction error of each example, and its code."""
-        code = self.encoder(x)
-        error = (x - self.decoder(code)).abs().flatten(1).mean(dim=1)
-        return error, code
+        super().__init__(
+            MLP(input_shape, (code,), hidden=hidden, activation=activation),
+            MLP((code,), input_shape, hidden=widths, activation=activation),
+        )

@@ -15,13 +15,14 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "tanh": nn.Tanh,
     "sigmoid": nn.Sigmoid,
     "gelu": nn.GELU,
+    "elu": nn.ELU,  # BEGAN's (Berthelot et al. 2017, section 3.5)
     "leaky_relu": lambda: nn.LeakyReLU(0.2),  # the slope of DCGAN (Radford et al. 2016)
 }
 NORMALISATIONS: dict[str, Callable[[int], nn.Module]] = {
     "batch": nn.BatchNorm1d,
     "layer": nn.LayerNorm,
 }
-Activation = Literal["relu", "tanh", "sigmoid", "gelu", "leaky_relu"]
+Activation = Literal["relu", "tanh", "sigmoid", "gelu", "elu", "leaky_relu"]
 Normalisation = Literal["none", "batch", "layer"]
 
 
