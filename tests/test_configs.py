@@ -32,7 +32,11 @@ PLAYERS = tuple(
 # Options of an adversarial model.
 GAMES = [pair for pair in ALL if pair[0] in PLAYERS and pair not in LIKELIHOODS]
 # Experiments with a generator of latent codes; what two of them share is no option by itself.
-SYSTEMS = [pair for pair in ALL if pair[0] == "experiment" and re.match("gan_|imle_", pair[1])]
+SYSTEMS = [
+    pair
+    for pair in ALL
+    if pair[0] == "experiment" and re.match("gan_|imle_|began_|style_gan_", pair[1])
+]
 OPTIONS = [
     pair
     for pair in ALL
@@ -104,6 +108,7 @@ def test_an_option_of_a_game_takes_a_step(tiny, tmp_path, group, option):
     partner = {
         "began": ["model/discriminator=autoencoder"],
         "autoencoder": ["model/objective=began"],
+        "convolutional_autoencoder": ["model/objective=began"],
     }
     chosen = [f"{group}={option}", *partner.get(option, [])]
     record = partimento.train(game(tiny(*FEW), *chosen))

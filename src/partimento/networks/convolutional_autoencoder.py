@@ -17,7 +17,7 @@ from partimento.networks.convolutional import (
     descent,
     layer_of,
 )
-from partimento.networks.discriminator import ReconstructionDiscriminator
+from partimento.networks.discriminator import Power, ReconstructionDiscriminator
 from partimento.networks.mlp import Activation
 
 
@@ -69,6 +69,8 @@ class ConvolutionalAutoencoder(ReconstructionDiscriminator):
         code: Size of the code.
         kernel: Steps that a convolution sees, an odd number.
         activation: Non-linearity after each layer.
+        power: Of a number's error. Where most numbers are 0, as in a grid, 1 is content with an
+            autoencoder that always says 0.
 
     Raises:
         UserError: When there is no layer, or the kernel is even.
@@ -83,6 +85,7 @@ class ConvolutionalAutoencoder(ReconstructionDiscriminator):
         code: Annotated[int, Gt(0)] = 64,
         kernel: Annotated[int, Gt(0)] = 3,
         activation: Activation = "elu",
+        power: Power = 1,
     ) -> None:
         check_layers(type(self).__name__, hidden, kernel)
         super().__init__(
@@ -93,4 +96,5 @@ class ConvolutionalAutoencoder(ReconstructionDiscriminator):
                 (code,), input_shape,
                 hidden=list(reversed(hidden)), kernel=kernel, activation=activation,
             ),
+            power,
         )  # fmt: skip

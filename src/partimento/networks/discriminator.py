@@ -128,6 +128,9 @@ class MLPDiscriminator(nn.Module):
         return self.score(self.minibatch(features)).squeeze(1), features
 
 
+Power = Literal[1, 2]
+
+
 class ReconstructionDiscriminator(nn.Module):
     """BEGAN's: an autoencoder whose score is its reconstruction error (Berthelot et al. 2017).
 
@@ -140,6 +143,7 @@ class ReconstructionDiscriminator(nn.Module):
     Args:
         encoder: Makes codes `(batch, code)` of examples.
         decoder: Makes examples of codes.
+        power: Of a number's error, eta of the paper's equation 1.
 
     Attributes:
         LACKS: Options that other discriminators have: why this one has them not.
@@ -152,18 +156,20 @@ class ReconstructionDiscriminator(nn.Module):
         "minibatch": "an autoencoder judges an example by its own reconstruction, not by the batch",
     }
 
-    def __init__(self, encoder: nn.Module, decoder: nn.Module) -> None:
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, power: Power = 1) -> None:
         super().__init__()
+        self.power = power
         self.encoder = encoder
         self.decoder = decoder
 
     def forward(
         self, x: Tensor, condition: Mapping[str, Tensor] | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Return the mean absolute reconstruction error of each example, and its code."""
+        """Return the mean reconstruction error of each example, and its code."""
         code = self.encoder(x)
-        error = (x - self.decoder(code)).abs().flatten(1).mean(dim=1)
-        return error, code
+        difference = x - self.decoder(code)
+        errors = difference.abs() if self.power == 1 else difference.square()
+        return errors.flatten(1).mean(dim=1), code
 
 
 class AutoencoderDiscriminator(ReconstructionDiscriminator):
@@ -175,6 +181,8 @@ class AutoencoderDiscriminator(ReconstructionDiscriminator):
         hidden: Widths of the encoder's hidden layers; the decoder has them in reverse.
         code: Size of the code.
         activation: Non-linearity after each hidden layer.
+        power: Of a number's error. Where most numbers are 0, as in a grid, 1 is content with an
+            autoencoder that always says 0.
     """
 
     def __init__(
@@ -185,9 +193,11 @@ class AutoencoderDiscriminator(ReconstructionDiscriminator):
         hidden: Sequence[Annotated[int, Gt(0)]] = (200,),
         code: Annotated[int, Gt(0)] = 64,
         activation: Activation = "relu",
+        power: Power = 1,
     ) -> None:
         widths = list(reversed(hidden))
         super().__init__(
             MLP(input_shape, (code,), hidden=hidden, activation=activation),
             MLP((code,), input_shape, hidden=widths, activation=activation),
+            power,
         )

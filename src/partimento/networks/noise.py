@@ -39,17 +39,20 @@ class Noise(nn.Module):
 
 
 @contextlib.contextmanager
-def noise_from(network: nn.Module, generator: torch.Generator | None) -> Iterator[None]:
-    """Let a network in evaluation mode draw its noise meanwhile.
+def noise_from(
+    network: nn.Module, generator: torch.Generator | None, drawn: bool = True
+) -> Iterator[None]:
+    """Say where a network in evaluation mode gets its noise from meanwhile.
 
     Args:
         network: A network, whether it has noise or not.
         generator: Source of the noise; None: torch's global stream.
+        drawn: Whether there is noise.
     """
     layers = [module for module in network.modules() if isinstance(module, Noise)]
     before = [(layer.drawn, layer.source) for layer in layers]
     for layer in layers:
-        layer.drawn, layer.source = True, generator
+        layer.drawn, layer.source = drawn, generator
     try:
         yield
     finally:
