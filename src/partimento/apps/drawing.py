@@ -1,11 +1,13 @@
-"""What `generate` makes of models that need no melody: samples, samples of given codes, and ways."""
+"""What `generate` makes of models that need no melody: samples, those of given codes, ways, mixtures."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from partimento.apps.made import Made
+from partimento.apps.mixing import asks_for_mixture, mixture
 from partimento.errors import UserError
 
 if TYPE_CHECKING:
@@ -18,31 +20,15 @@ CLOUD = 2000
 """Points of the plane that stand around a way through it."""
 
 
-class Made(NamedTuple):
-    """What a model made, and what to call it.
-
-    Attributes:
-        x: Hard samples, `(samples, *shape)`.
-        codes: Their codes, `(samples, latent)`; None of a model without.
-        name: What one of them is: "sample" or "step".
-        stem: Name of the folder.
-        heading: Title of the picture.
-    """
-
-    x: Tensor
-    codes: Tensor | None
-    name: str
-    stem: str
-    heading: str
-
-
 def asked(resolved: Mapping[str, Any]) -> str:
-    """Return what is asked for: "input", "count", "z", "interpolate" or "bars".
+    """Return what is asked for: "input", "count", "z", "interpolate", "mix" or "bars".
 
     Raises:
         UserError: When that is nothing, or two things at once.
     """
     between = resolved["interpolate"]["between"]
+    if asks_for_mixture(resolved):
+        return "mix"
     others = [name for name in ("input", "count", "z") if resolved[name] is not None]
     others += [] if between is None else ["interpolate.between"]
     for name in ("chords", "bars", "priming"):
@@ -80,6 +66,8 @@ def draw(trained: Trained, resolved: Mapping[str, Any], strategy: Strategy) -> M
     condition = condition_of(trained, resolved["input"])
     if kind == "interpolate":
         return _between(trained, resolved, strategy, condition)
+    if kind == "mix":
+        return mixture(trained, resolved, strategy, condition)
     import torch
 
     from partimento.models.latent import Generative, seeded_codes

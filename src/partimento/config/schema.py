@@ -155,6 +155,8 @@ class GenerateConfig:
     bars: PositiveInt | None
     priming: str | None
     priming_bar: PositiveInt
+    mix: Annotated[list[str | int], Len(2, 2)] | None
+    layers: list[Annotated[int, Ge(0)]] | None
     output: str | None
     strategy: Any
     seed: Annotated[int, Ge(0)]

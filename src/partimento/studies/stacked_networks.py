@@ -28,6 +28,11 @@ def layers_of(network: nn.Module) -> list[nn.Module]:
     if isinstance(network, MLPDiscriminator):
         layers = [*network.body, network.minibatch, network.score]
     elif isinstance(network, AutoencoderDiscriminator):
+        if network.power != 1:
+            raise UserError(
+                f"AutoencoderDiscriminator with power={network.power} cannot be stacked: a stack "
+                "takes absolute errors, so set power=1."
+            )
         layers = [*network.encoder.layers, *network.decoder.layers]
     elif isinstance(network, MLP):
         layers = [*network.layers]
