@@ -185,6 +185,9 @@ class AutoencoderDiscriminator(ReconstructionDiscriminator):
             autoencoder that always says 0.
     """
 
+    encoder: MLP
+    decoder: MLP
+
     def __init__(
         self,
         input_shape: Sequence[int],
