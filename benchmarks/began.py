@@ -27,12 +27,14 @@ import argparse
 import itertools
 import json
 import statistics
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from fidelity import (
     SHOWN,
+    Judge,
     Values,
     chosen,
     interval_cells,
@@ -72,13 +74,13 @@ def last_m(folder: Path) -> float:
     return round(statistics.mean(value for update, value in rows if update > 0.9 * end), 6)
 
 
-def figures_of(model: Trained, folder: Path, judge: Any) -> Values:
+def figures_of(model: Trained, folder: Path, judge: Judge) -> Values:
     """Return a run's figures, M among them."""
 
     def draw(count: int, stream: torch.Generator) -> Tensor:
         return model.model.sample(count, temperature=0, generator=stream)
 
-    values = measured(*judge, draw, SETS)
+    values = measured(judge, draw, SETS)
     return {**{name: values[name] for name in SHOWN}, "M": last_m(folder)}
 
 
@@ -114,8 +116,8 @@ def verdict(rows: dict[str, list[Values]]) -> dict[str, Any]:
 
 def show(model: Trained, gamma: float) -> None:
     """Write picture and MIDI of the way between two codes; theirs fill a cube, so it is straight."""
-    ends = [model.codes(seed=seed)[0] for seed in (1, 2)]
-    way = model.interpolate(*ends, STEPS, method="linear", temperature=0)
+    first, last = (model.codes(seed=seed)[0] for seed in (1, 2))
+    way = model.interpolate(first, last, STEPS, method="linear", temperature=0)
     stem = DOCS / "began" / f"gamma-{gamma}"
     stem.parent.mkdir(exist_ok=True)
     titles = [str(step) for step in range(1, STEPS + 1)]
@@ -133,12 +135,12 @@ def study(
         own = chosen("began_chorales_small", seed, outputs, f"model.objective.gamma={gamma}", *more)
         model, folder = trained(own)
         key = {"updates": model.model.counters["updates"], "sets": SETS, "count": COUNT}
-        found = kept(folder / "study.json", key, lambda m=model, f=folder: figures_of(m, f, judge))
+        found = kept(folder / "study.json", key, partial(figures_of, model, folder, judge))
         rows.setdefault(str(gamma), []).append(found)
         print(gamma, seed, found, flush=True)
         if docs and seed == seeds[0]:
             show(model, gamma)
-    return {"runs": rows, "perfect": interval_cells(judge[0]), "verdict": verdict(rows)}
+    return {"runs": rows, "perfect": interval_cells(judge.monitor), "verdict": verdict(rows)}
 
 
 def page(found: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ import json
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -29,6 +29,13 @@ SHOWN = ("precision", "density", "coverage", "recall", "distance_ratio", "vendi_
 Values = dict[str, float]
 
 
+class Judge(NamedTuple):
+    """What compares samples with the test split, and the space in which it does."""
+
+    monitor: Monitor
+    space: FeatureSpace
+
+
 def chosen(experiment: str, seed: int, outputs: str, *more: str) -> list[str]:
     """Return the overrides of one run."""
     return [
@@ -44,8 +51,8 @@ def trained(overrides: Sequence[str]) -> tuple[Trained, Path]:
     return partimento.load(folder / "checkpoints" / "last.ckpt"), folder
 
 
-def judge_of(overrides: Sequence[str], count: int) -> tuple[Monitor, FeatureSpace]:
-    """Return what compares samples with the test split, and the space in which it does.
+def judge_of(overrides: Sequence[str], count: int) -> Judge:
+    """Return what compares samples with the test split.
 
     Args:
         overrides: Of a run whose data are meant.
@@ -60,28 +67,22 @@ def judge_of(overrides: Sequence[str], count: int) -> tuple[Monitor, FeatureSpac
     sides = [reference(data, split, MOST) for split in ("train", "test")]
     features = [space(side.x, side.lengths) for side in sides]
     groups = (2 * sides[0].group.astype(np.int64), 2 * sides[1].group.astype(np.int64) + 1)
-    monitor = Monitor.calibrated(*features, groups, count=count, thorough_count=count)
-    return monitor, space
+    train, held_out = features
+    monitor = Monitor.calibrated(train, held_out, groups, count=count, thorough_count=count)
+    return Judge(monitor, space)
 
 
-def measured(
-    monitor: Monitor, space: FeatureSpace, draw: Callable[[int, torch.Generator], Tensor], sets: int
-) -> Values:
+def measured(judge: Judge, draw: Callable[[int, torch.Generator], Tensor], sets: int) -> Values:
     """Return the means of all values over sets of samples.
 
     Args:
-        monitor: What compares samples with real music.
-        space: In which it does.
+        judge: What compares samples with real music.
         draw: Makes as many samples, from a stream of random numbers.
         sets: Number of sets.
     """
-    count = monitor.count("thorough")
-    rows = [
-        monitor.observe(
-            0, space(draw(count, torch.Generator().manual_seed(index))), tier="thorough"
-        ).values
-        for index in range(sets)
-    ]
+    count = judge.monitor.count("thorough")
+    drawn = (draw(count, torch.Generator().manual_seed(index)) for index in range(sets))
+    rows = [judge.monitor.observe(0, judge.space(x), tier="thorough").values for x in drawn]
     return {name: round(statistics.mean(row[name] for row in rows), 5) for name in rows[0]}
 
 

@@ -34,6 +34,7 @@ from typing import Any
 import torch
 from fidelity import (
     SHOWN,
+    Judge,
     Values,
     chosen,
     interval_cells,
@@ -69,7 +70,7 @@ CHORALES = ("253", "254")
 """Whose styles are mixed in the page's picture."""
 
 
-def over_truncation(model: Trained, judge: Any) -> dict[str, Values]:
+def over_truncation(model: Trained, judge: Judge) -> dict[str, Values]:
     """Return the figures of each psi."""
     found = {}
     for psi in PSIS:
@@ -77,7 +78,7 @@ def over_truncation(model: Trained, judge: Any) -> dict[str, Values]:
         def draw(count: int, stream: torch.Generator, psi: float = psi) -> Tensor:
             return Truncation(psi).generate(model.model, n=count, generator=stream)
 
-        values = measured(*judge, draw, SETS)
+        values = measured(judge, draw, SETS)
         found[str(psi)] = {name: values[name] for name in SHOWN}
     return found
 
@@ -193,7 +194,7 @@ def study(
         print(seed, runs[-1], flush=True)
         if docs and seed == seeds[0]:
             show(model)
-    return {"runs": runs, "perfect": interval_cells(judge[0]), "verdict": verdict(runs)}
+    return {"runs": runs, "perfect": interval_cells(judge.monitor), "verdict": verdict(runs)}
 
 
 def page(found: dict[str, Any]) -> None:
