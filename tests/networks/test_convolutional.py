@@ -246,3 +246,33 @@ def test_an_autoencoder_learns_a_batch() -> None:
         network(x)[0].mean().backward()
         adam.step()
     assert float(network(x)[0].detach().mean()) < 0.1 * before
+
+
+def test_a_generator_learns_a_batch() -> None:
+    """Six codes are made to say six melodies."""
+    torch.manual_seed(0)
+    network = ConvolutionalGenerator((4,), (STEPS, 7), hidden=(32, 32, 32))
+    codes, melodies = torch.randn(6, 4), torch.randint(0, 7, (6, STEPS))
+    adam = torch.optim.Adam(network.parameters(), lr=1e-2)
+    for _ in range(200):
+        adam.zero_grad()
+        nn.functional.cross_entropy(network(codes).flatten(0, 1), melodies.flatten()).backward()
+        adam.step()
+    assert torch.equal(network(codes).argmax(2), melodies)
+
+
+def test_a_discriminator_learns_to_tell_a_melody_from_the_same_notes_in_another_order() -> None:
+    """What an order of notes is, no histogram of them says."""
+    torch.manual_seed(0)
+    notes = torch.arange(8)
+    real = torch.stack([notes.roll(k) for k in range(8)])  # stepwise
+    fake = torch.stack([notes[torch.randperm(8)] for _ in range(8)])
+    x = nn.functional.one_hot(torch.cat([real, fake]), 8).float()
+    kind = torch.tensor([1.0] * 8 + [0.0] * 8)
+    network = ConvolutionalDiscriminator((8, 8), hidden=(16, 16))
+    adam = torch.optim.Adam(network.parameters(), lr=1e-2)
+    for _ in range(100):
+        adam.zero_grad()
+        nn.functional.binary_cross_entropy_with_logits(network(x)[0], kind).backward()
+        adam.step()
+    assert torch.equal((network(x)[0] > 0).float(), kind)

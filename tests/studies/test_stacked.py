@@ -243,6 +243,13 @@ def test_rates_are_shares_of_the_first() -> None:
             {"discriminator": partial(MLPDiscriminator, hidden=SMALL, minibatch="discrimination")},
             r"MinibatchDiscrimination in MLPDiscriminator cannot be stacked",
         ),
+        (
+            {
+                "objective": objectives.Began,
+                "discriminator": partial(AutoencoderDiscriminator, hidden=SMALL, power=2),
+            },
+            r"AutoencoderDiscriminator with power=2 cannot be stacked",
+        ),
         ({"generator_optimizer": torch.optim.SGD}, r"SGD cannot be stacked: let the models'"),
     ],
 )
