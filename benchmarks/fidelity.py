@@ -25,7 +25,7 @@ from partimento.loading import Trained
 
 MOST = 10_000
 SHOWN = ("precision", "density", "coverage", "recall", "distance_ratio", "vendi_ratio")
-"""Fidelity, twice, and variety, four times; see docs/collapse.md for what each is."""
+"""Fidelity, twice, and variety, four times; see docs/diagnostics.md for what each is."""
 Values = dict[str, float]
 
 
