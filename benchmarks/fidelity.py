@@ -20,8 +20,8 @@ from partimento.config.schema import data_config
 from partimento.data.module import MusicDataModule
 from partimento.data.reference import reference
 from partimento.diagnostics.monitor import Monitor
-from partimento.evaluation.spaces import FeatureSpace, PitchClasses
 from partimento.loading import Trained
+from partimento.spaces.fixed import FeatureSpace, PitchClasses
 
 MOST = 10_000
 SHOWN = ("precision", "density", "coverage", "recall", "distance_ratio", "vendi_ratio")
