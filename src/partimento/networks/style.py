@@ -31,6 +31,7 @@ def adaptive_instance_norm(x: Tensor, scale: Tensor, shift: Tensor, eps: float =
         shift: `(batch, channels)`.
         eps: Added to each variance.
     """
+    x = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x  # eps is 0 in half precision
     centred = x - x.mean(dim=2, keepdim=True)
     unit = centred * torch.rsqrt(centred.square().mean(dim=2, keepdim=True) + eps)
     return scale.unsqueeze(2) * unit + shift.unsqueeze(2)
