@@ -1,4 +1,4 @@
-"""The style-based generator: closed forms of AdaIN, truncation, mixing, the mean style and noise."""
+"""The style-based generator: closed forms of AdaIN, of truncation, mixing and the mean style."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from torch.nn import functional as F
 
 from partimento.errors import UserError
 from partimento.networks import StyleGenerator
-from partimento.networks.equalized import EqualizedConv, EqualizedLinear
-from partimento.networks.noise import Noise, noise_from
 from partimento.networks.style import (
     adaptive_instance_norm,
     normalised,
@@ -27,13 +25,6 @@ def network_of(seed: int = 0, shape=(13, 5), hidden=(8, 6), **options) -> StyleG
     torch.manual_seed(seed)
     settings_ = {"mapping_layers": 2, "style": 10, **options}
     return StyleGenerator((4,), shape, hidden=hidden, **settings_)
-
-
-def with_noise(network: StyleGenerator, strength: float = 0.5) -> StyleGenerator:
-    for module in network.modules():
-        if isinstance(module, Noise):
-            torch.nn.init.constant_(module.strength, strength)
-    return network
 
 
 # -- closed forms -----------------------------------------------------------------------------------
@@ -49,6 +40,14 @@ def test_adain_gives_each_channel_the_mean_and_variance_of_the_style(steps, chan
     made = adaptive_instance_norm(x, scale, shift, eps=0.0)
     torch.testing.assert_close(made.mean(2), shift)
     torch.testing.assert_close(made.var(2, unbiased=False), scale.square())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_channel_of_one_value_takes_the_mean_of_the_style_in_half_precision_too(dtype) -> None:
+    made = adaptive_instance_norm(
+        torch.ones(2, 3, 5, dtype=dtype), torch.ones(2, 3), torch.ones(2, 3)
+    )
+    torch.testing.assert_close(made.float(), torch.ones(2, 3, 5))
 
 
 def test_adain_is_torchs_instance_norm_with_the_styles_affine_map() -> None:
@@ -113,24 +112,6 @@ def test_the_whole_network_against_a_plain_loop() -> None:
         x = (x - mean) / (var + 1e-8).sqrt() * (1 + affine[:, :half, None]) + affine[:, half:, None]
     out = torch.einsum("oc,bct->bto", network.last.weight[:, :, 0], x) / math.sqrt(6)
     torch.testing.assert_close(network(codes), out + network.bias.T, atol=1e-4, rtol=1e-3)
-
-
-@pytest.mark.parametrize("rate", [1.0, 0.01])
-def test_equalized_layers_begin_alike_and_learn_at_their_rate(rate: float) -> None:
-    """Unit outputs at any width and rate; a step of Adam moves what a layer gives by rate * lr."""
-    torch.manual_seed(0)
-    x = torch.randn(500, 200)
-    layer = EqualizedLinear(200, 300, gain=1.0, rate=rate)
-    assert float(layer(x).detach().std()) == pytest.approx(1, abs=0.03)
-    adam = torch.optim.Adam(layer.parameters(), lr=0.1)
-    before = layer.bias.detach() * layer.rate
-    layer(x).sum(1).mean().backward()
-    adam.step()
-    moved = before - layer.bias.detach() * layer.rate
-    torch.testing.assert_close(moved, torch.full((300,), 0.1 * rate))
-    convolution = EqualizedConv(200, 300, 3, gain=1.0)
-    made = convolution(torch.randn(4, 200, 50)).detach()
-    assert float(made[..., 1:-1].std()) == pytest.approx(1, abs=0.03)
 
 
 # -- truncation and the mean style ------------------------------------------------------------------
@@ -204,61 +185,6 @@ def test_a_share_of_the_minibatches_has_two_codes(mixing, low, high) -> None:
         assert set(crossings) == {1, 2, 3, 4, 5}
     network.eval()(codes)
     torch.testing.assert_close(network.seen, own)
-
-
-# -- noise ------------------------------------------------------------------------------------------
-
-
-def test_noise_is_one_normal_number_per_step_times_the_channels_strength() -> None:
-    layer = Noise(3)
-    layer.strength.data = torch.tensor([[0.0], [1.0], [-2.0]])
-    torch.manual_seed(0)
-    found = layer(torch.zeros(500, 3, 20)).detach()
-    assert torch.equal(found[:, 0], torch.zeros(500, 20))
-    assert torch.equal(found[:, 2], -2 * found[:, 1])
-    assert float(found[:, 1].mean()) == pytest.approx(0, abs=0.04)
-    assert float(found[:, 1].std()) == pytest.approx(1, abs=0.03)
-
-
-def test_at_the_beginning_there_is_no_noise_and_its_strength_learns() -> None:
-    network = network_of()
-    codes = torch.randn(3, 4)
-    assert torch.equal(network(codes), network(codes))
-    network(codes).square().sum().backward()
-    strengths = [m.strength for m in network.modules() if isinstance(m, Noise)]
-    assert len(strengths) == network.layers == 4
-    assert all((s.grad != 0).any() for s in strengths[1:])
-
-
-def test_noise_follows_the_stream_in_evaluation_and_is_off_without_one() -> None:
-    network = with_noise(network_of()).eval()
-    codes = torch.randn(3, 4)
-
-    def under(seed: int) -> Tensor:
-        with noise_from(network, torch.Generator().manual_seed(seed)):
-            return network(codes)
-
-    before = torch.get_rng_state()
-    assert torch.equal(under(1), under(1))
-    assert not torch.equal(under(1), under(2))
-    assert torch.equal(before, torch.get_rng_state())
-    assert torch.equal(network(codes), network(codes))
-    with noise_from(network, None), noise_from(network, None, drawn=False):
-        assert torch.equal(network(codes), network(codes))
-    assert not any(m.drawn for m in network.modules() if isinstance(m, Noise))
-
-
-def test_noise_in_training_comes_from_the_global_stream() -> None:
-    network = with_noise(network_of())
-    codes = torch.randn(3, 4)
-    found = []
-    for seed in (1, 1, 2):
-        torch.manual_seed(seed)
-        found.append(network(codes))
-    assert torch.equal(found[0], found[1])
-    assert not torch.equal(found[0], found[2])
-    silent = network_of(noise=False)
-    assert not any(isinstance(m, Noise) for m in silent.modules())
 
 
 # -- shapes, refusals, learning ---------------------------------------------------------------------

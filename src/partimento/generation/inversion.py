@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 STEPS = 500
 RATE = 0.1
-"""Of Adam at the beginning, as Karras et al. 2020 ("Analyzing and improving", appendix D) have it."""
+"""Of Adam at the beginning; by memory that of Karras et al. 2020 ("Analyzing and improving"), unchecked."""
 
 
 class Inversion(NamedTuple):

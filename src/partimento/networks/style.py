@@ -97,6 +97,25 @@ class StyleLayer(nn.Module):
         return adaptive_instance_norm(x, 1 + scale, shift)  # a style of 0 leaves unit channels
 
 
+def mapping_of(width: int, style: int, count: int, rate: float) -> nn.Sequential:
+    """Return fully connected layers from `width` numbers to a style."""
+    layers: list[nn.Module] = []
+    for index in range(count):
+        layers.append(EqualizedLinear(style if index else width, style, rate=rate))
+        layers.append(nn.LeakyReLU(SLOPE))
+    return nn.Sequential(*layers)
+
+
+def layers_of(hidden: Sequence[int], style: int, kernel: int, noise: bool) -> list[StyleLayer]:
+    """Return two layers to each resolution, the coarsest first, which has the constant's steps."""
+    layers = []
+    for index, (before, after) in enumerate(zip((hidden[0], *hidden), hidden, strict=False)):
+        first = kernel if index else None
+        layers.append(StyleLayer(before, after, style, first, bool(index), noise))
+        layers.append(StyleLayer(after, after, style, kernel, False, noise))
+    return layers
+
+
 class StyleGenerator(nn.Module):
     """Karras, Laine & Aila 2019, "A style-based generator architecture", with one axis: time.
 
@@ -169,18 +188,9 @@ class StyleGenerator(nn.Module):
         self.conditions = sorted(condition_shapes or {})
         width = math.prod(input_shape)
         width += sum(math.prod((condition_shapes or {})[name]) for name in self.conditions)
-        mapping: list[nn.Module] = []
-        for index in range(mapping_layers):
-            inputs = style if index else width
-            mapping += [EqualizedLinear(inputs, style, rate=mapping_rate), nn.LeakyReLU(SLOPE)]
-        self.mapping = nn.Sequential(*mapping)
+        self.mapping = mapping_of(width, style, mapping_layers, mapping_rate)
         self.constant = nn.Parameter(torch.ones(1, hidden[0], start))
-        layers = []
-        for index, (before, after) in enumerate(zip((hidden[0], *hidden), hidden, strict=False)):
-            first = kernel if index else None
-            layers.append(StyleLayer(before, after, style, first, bool(index), noise))
-            layers.append(StyleLayer(after, after, style, kernel, False, noise))
-        self.synthesis = nn.ModuleList(layers)
+        self.synthesis = nn.ModuleList(layers_of(hidden, style, kernel, noise))
         last = channels_of(self.output_shape)
         self.last = EqualizedConv(hidden[-1], last, 1, gain=1.0)
         self.bias = nn.Parameter(torch.zeros(last, 1))
