@@ -171,6 +171,8 @@ def test_layers_that_there_are_not(strategy) -> None:
         strategy.generate(gan(), n=2)
 
 
-def test_temperatures_are_checked() -> None:
+def test_temperatures_and_psi_are_checked() -> None:
     with pytest.raises(UserError, match=r"strategy\.temperature must be 0"):
         Truncation(temperature=float("nan"))
+    with pytest.raises(UserError, match=r"strategy\.psi must be a number such as 0\.7, not inf\."):
+        Truncation(float("inf"))

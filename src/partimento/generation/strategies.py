@@ -71,6 +71,20 @@ class Strategy(ABC):
         """
 
 
+def checked_temperature(temperature: float) -> float:
+    """Return a temperature that samples can have.
+
+    Raises:
+        UserError: When it is negative or no number.
+    """
+    if not (temperature >= 0 and math.isfinite(temperature)):
+        raise UserError(
+            f"strategy.temperature must be 0 (most probable) or a positive number, "
+            f"not {temperature}."
+        )
+    return float(temperature)
+
+
 class SingleStep(Strategy):
     """Single-step feedforward: one pass of the network gives the whole example.
 
@@ -83,12 +97,7 @@ class SingleStep(Strategy):
     """
 
     def __init__(self, temperature: Annotated[float, Ge(0)] = 0.0) -> None:
-        if not (temperature >= 0 and math.isfinite(temperature)):
-            raise UserError(
-                f"strategy.temperature must be 0 (most probable) or a positive number, "
-                f"not {temperature}."
-            )
-        self.temperature = float(temperature)
+        self.temperature = checked_temperature(temperature)
 
     def generate(
         self,

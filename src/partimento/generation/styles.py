@@ -13,7 +13,7 @@ from annotated_types import Ge
 from torch import Tensor, nn
 
 from partimento.errors import Mismatch, UserError
-from partimento.generation.strategies import Strategy, evaluating
+from partimento.generation.strategies import Strategy, checked_temperature, evaluating
 from partimento.models.averaging import chosen
 from partimento.models.latent import generative, sample_generator, seeded_codes
 from partimento.networks.noise import noise_from
@@ -103,13 +103,8 @@ class StyleStrategy(Strategy):
     """
 
     def __init__(self, noise: bool = True, temperature: Annotated[float, Ge(0)] = 0.0) -> None:
-        if not (temperature >= 0 and math.isfinite(temperature)):
-            raise UserError(
-                f"strategy.temperature must be 0 (most probable) or a positive number, "
-                f"not {temperature}."
-            )
         self.noise = noise
-        self.temperature = float(temperature)
+        self.temperature = checked_temperature(temperature)
 
     @abstractmethod
     def restyled(
@@ -157,6 +152,9 @@ class Truncation(StyleStrategy):
         layers: Which layers, the coarsest 0; None: all. The authors' code moves the first 8 of 18.
         noise: Whether the layers get noise.
         temperature: See `StyleStrategy`.
+
+    Raises:
+        UserError: When psi is no number, or the temperature negative or none.
     """
 
     def __init__(
@@ -167,6 +165,8 @@ class Truncation(StyleStrategy):
         temperature: Annotated[float, Ge(0)] = 0.0,
     ) -> None:
         super().__init__(noise, temperature)
+        if not math.isfinite(psi):
+            raise UserError(f"strategy.psi must be a number such as 0.7, not {psi}.")
         self.psi = psi
         self.layers = layers
 
