@@ -29,7 +29,9 @@ def asks_for_mixture(resolved: Mapping[str, Any]) -> bool:
                 "mix too, or leave layers out."
             )
         return False
-    others = [name for name in ("count", "z", "chords", "bars", "priming") if resolved[name] is not None]
+    others = [
+        name for name in ("count", "z", "chords", "bars", "priming") if resolved[name] is not None
+    ]
     if resolved["interpolate"]["between"] is not None:
         others.append("interpolate.between")
     if others:
