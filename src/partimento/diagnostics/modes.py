@@ -1,0 +1,95 @@
+"""The modes of real examples: bins that lie together, and what fakes do with them, blurred or not."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy.cluster.hierarchy import cut_tree, linkage
+from torch import Tensor
+
+from partimento.metrics.bins import bin_counts, fit_bins
+from partimento.metrics.neighbours import nearest
+
+MOST_BINS = 50
+PER_BIN = 10
+"""Real examples of a bin, on average, at least."""
+FEWEST = 4
+"""Modes, at least: with fewer nothing can be left out that other values do not see."""
+ENOUGH = 5
+"""Samples that a mode must have for its variety to be judged."""
+
+
+class Modes(NamedTuple):
+    """A partition of the space into modes, each of them the places nearest to some of the centres.
+
+    Attributes:
+        centres: Centres of bins, `(bins, features)`.
+        mode: Number of the mode that each bin is of, from 0, `(bins,)`.
+    """
+
+    centres: Tensor
+    mode: Tensor
+
+    @property
+    def count(self) -> int:
+        """Number of modes."""
+        return int(self.mode.max()) + 1
+
+    def of(self, x: Tensor) -> Tensor:
+        """Return the mode of each example `(n, features)`, `(n,)`."""
+        return self.mode[nearest(x, self.centres)[1]]
+
+
+def find_modes(real: Tensor, seed: int = 0) -> Modes:
+    """Return the modes of real examples: how many there are is found out too.
+
+    Bins of k-means are joined step by step, the nearest ones first (average linkage), and the
+    number of modes is the one at which examples lie best within their own beside the next: the
+    largest mean of 1 - a / b, a and b the distances to the own and to the next mode's mean (the
+    simplified silhouette, Hruschka et al. 2004; Rousseeuw 1987). What is blurred stays in its mode,
+    as long as it is nearer to it than to any other.
+
+    Args:
+        real: Features `(n, features)`.
+        seed: Of k-means.
+    """
+    centres = fit_bins(real, max(1, min(MOST_BINS, len(real) // PER_BIN)), seed)
+    if len(centres) <= FEWEST:
+        return Modes(centres, torch.arange(len(centres)))
+    tree = cut_tree(linkage(centres.double().cpu().numpy(), "average"))
+    weights = bin_counts(real, centres).to(real.dtype)
+    best, chosen = -math.inf, np.zeros(0)
+    for count in range(FEWEST, len(centres) + 1):
+        mode = torch.from_numpy(tree[:, len(centres) - count])
+        total = torch.zeros(count, dtype=real.dtype).index_add_(0, mode, weights)
+        sums = torch.zeros(count, real.shape[1], dtype=real.dtype)
+        means = sums.index_add_(0, mode, weights[:, None] * centres) / total[:, None]
+        near = torch.cdist(real, means).topk(2, largest=False).values
+        fit = float((1 - near[:, 0] / near[:, 1].clamp(min=1e-12)).mean())
+        if fit > best:
+            best, chosen = fit, mode.numpy()
+    return Modes(centres, torch.from_numpy(chosen))
+
+
+def mode_counts(modes: Modes, x: Tensor) -> Tensor:
+    """Return how many examples `(n, features)` each mode has, `(modes,)`."""
+    return torch.bincount(modes.of(x), minlength=modes.count)
+
+
+def mode_spread(modes: Modes, x: Tensor) -> Tensor:
+    """Return the median distance of each mode's examples from their middle, `(modes,)`.
+
+    The middle is the median of each feature. A few examples between modes, which move a mean
+    squared distance far, do not move it. NaN for a mode with fewer than `ENOUGH` examples.
+    """
+    found = torch.full((modes.count,), torch.nan, dtype=x.dtype)
+    own = modes.of(x)
+    for mode in range(modes.count):
+        part = x[own == mode]
+        if len(part) >= ENOUGH:
+            away = part - part.median(dim=0).values
+            found[mode] = away.square().sum(dim=1).sqrt().median()
+    return found
