@@ -40,8 +40,12 @@ FILE = RESULTS / "detection.json"
 
 
 def judged(folder: Path, parts: Sequence[str]) -> list[Judged]:
-    """Judge the runs of some parts, all of which must have been trained."""
+    """Judge those runs of some parts that have been trained."""
     wanted = [run for run in runs() if part_of(*run[1:]) in parts]
+    there = [run for run in wanted if material.path_of(folder, *run).exists()]
+    if len(there) < len(wanted):
+        print(f"{len(wanted) - len(there)} runs have not been trained yet")
+    wanted = there
     return judge_all(folder, wanted, print)
 
 

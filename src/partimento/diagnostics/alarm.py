@@ -15,11 +15,9 @@ STATES: tuple[State, ...] = ("healthy", "warning", "critical")
 
 # On which side of its interval each watched value speaks of a collapse.
 BAD_SIDE = {
-    "left_out": 1,
-    "energy": 1,
-    "spread_ratio": -1,
-    "repeated": 1,
-    "one_place": 1,
+    "mode_left": 1,
+    "mode_jsd": 1,
+    "mode_spread": -1,
     "authenticity_gap": -1,
     "copied_gap": 1,
     "same_answers": 1,
@@ -59,70 +57,51 @@ def attribute(intervals: Mapping[str, Interval], values: Mapping[str, float]) ->
 
     The clearest comes first, whose own values are farthest out, and samples off the data last.
 
-    | failure           | what tells it                                                        |
-    |-------------------|----------------------------------------------------------------------|
-    | memorisation      | samples at training examples, or nearer than unseen tunes are        |
-    | z_independence    | other codes give the same answers to a condition, not to all alike   |
-    | point_collapse    | samples that are nearly the same, most of them in one place          |
-    | rotation          | other bins used than in earlier evaluations                          |
-    | intra_mode        | little variety within bins, or samples repeated in many places       |
-    | few_modes         | as below, and less than half of the reals in reach that should be    |
-    | dropped_modes     | some reals far from all samples                                      |
-    | imbalance         | far in energy distance or less varied, no real far from all samples  |
-    | off_manifold      | low precision                                                        |
-
-    Of the six about variety the first that holds is named.
+    | failure           | what tells it                                                       |
+    |-------------------|---------------------------------------------------------------------|
+    | memorisation      | authenticity below that of unseen tunes, variety within modes kept  |
+    | z_independence    | other codes give the same answers to a condition, not to all alike  |
+    | point_collapse    | few modes, and hardly any variety within them                       |
+    | rotation          | modes left out, and other ones than in earlier evaluations          |
+    | few_modes         | half of the modes left out, or more                                 |
+    | dropped_modes     | fewer modes left out                                                |
+    | imbalance         | modes unevenly used, none of them left out                          |
+    | intra_mode        | little variety within modes, whatever the others say                |
+    | off_manifold      | low precision                                                       |
     """
-    bad = badness(intervals, values, {**BAD_SIDE, **NAMING_SIDE})
-    strength = {
-        "memorisation": max(bad["authenticity_gap"], bad["copied_gap"]),
-        "z_independence": bad.get("same_answers", -math.inf),
-    }
-    if bad["spread_ratio"] > strength["memorisation"]:
-        del strength["memorisation"]  # the middle of a mode is near to many training examples
+    bad = badness(intervals, values)
+    out = {name for name, value in bad.items() if value > thresholds.OUTSIDE}
+    found = []
+    if "authenticity_gap" in out and "mode_spread" not in out:
+        found.append("memorisation")
     modes = _of_modes(intervals, values, bad)
     if modes is not None:
-        strength[modes[0]] = modes[1]
-        if modes[0] == "point_collapse":
-            del strength["z_independence"]
-    found = [name for name, value in strength.items() if value > thresholds.OUTSIDE]
-    found.sort(key=lambda name: -strength[name])
+        found.append(modes)
+    if "mode_spread" in out and modes != "point_collapse":
+        found.append("intra_mode")
     if max(badness(intervals, values, FIDELITY_SIDE).values()) > thresholds.OUTSIDE:
         found.append("off_manifold")
     return tuple(found)
 
 
 def leaves_out(intervals: Mapping[str, Interval], values: Mapping[str, float]) -> bool:
-    """Return whether samples leave out modes: few reals are in reach, or some are far from all."""
-    excess = intervals["left_out"].excess(values["left_out"])
-    return _few(intervals, values) or excess > thresholds.MISSING
-
-
-def _few(intervals: Mapping[str, Interval], values: Mapping[str, float]) -> bool:
-    return values["reach"] < thresholds.FEW * intervals["reach"].middle
+    """Return whether samples leave out modes."""
+    return intervals["mode_left"].excess(values["mode_left"]) > thresholds.OUTSIDE
 
 
 def _of_modes(
     intervals: Mapping[str, Interval], values: Mapping[str, float], bad: Mapping[str, float]
-) -> tuple[str, float] | None:
-    """Return which failure of variety the values speak of, and how clearly."""
-    moved = bad.get("drift", -math.inf)
-    # Samples of few modes stand close together: some more in one place do not make a point of them.
-    point = bad["one_place"] > max(thresholds.OUTSIDE, bad["energy"], moved)
-    if point and values["one_place"] >= thresholds.MAJORITY * values["repeated"]:
-        return "point_collapse", bad["one_place"]
-    if moved > thresholds.OUTSIDE:
-        return "rotation", moved
-    copied = bad["copied_gap"] > thresholds.OUTSIDE
-    # Copies are repeated, and so less varied, without being narrow or uneven.
-    narrow = bad["spread_ratio"] if copied else max(bad["spread_ratio"], bad["repeated"])
-    uneven = bad["energy"] if copied else max(bad["energy"], bad["rke_ratio"])
-    if narrow > max(thresholds.OUTSIDE, thresholds.NARROW * bad["left_out"]):
-        return "intra_mode", narrow
-    if leaves_out(intervals, values):
-        name = "few_modes" if _few(intervals, values) else "dropped_modes"
-        return name, max(uneven, bad["left_out"])
-    return ("imbalance", uneven) if uneven > thresholds.OUTSIDE else None
+) -> str | None:
+    """Return which failure between modes the values speak of; each of them excludes the others."""
+    if not leaves_out(intervals, values):
+        return "imbalance" if bad["mode_jsd"] > thresholds.OUTSIDE else None
+    few = values["mode_left"] >= thresholds.FEW
+    if few and values["mode_spread"] < thresholds.POINT * intervals["mode_spread"].middle:
+        return "point_collapse"
+    drift = intervals["drift"].excess(values["drift"]) if "drift" in values else 0.0
+    if drift > thresholds.MOVING:
+        return "rotation"
+    return "few_modes" if few else "dropped_modes"
 
 
 @dataclass

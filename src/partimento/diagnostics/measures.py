@@ -10,6 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from partimento.diagnostics.kin import NEIGHBOURS, Kin, among_fakes
+from partimento.diagnostics.modes import Modes, RealModes, find_modes, mode_counts
 from partimento.metrics.bins import (
     bin_counts,
     differing_bins,
@@ -80,6 +82,7 @@ class Reals:
         copied: Share of the held-out examples that are nearly the same as a training example.
         apart: Mean distance between two held-out examples.
         diversity: Order-2 diversity of the held-out examples.
+        modes: The modes of both, and what these do with them.
     """
 
     train: Tensor
@@ -95,10 +98,18 @@ class Reals:
     copied: float
     apart: float
     diversity: float
+    modes: RealModes
 
     @classmethod
-    def of(cls, train: Tensor, held_out: Tensor) -> Reals:
-        """Compute all that is of the reals alone."""
+    def of(cls, train: Tensor, held_out: Tensor, modes: Modes | None = None) -> Reals:
+        """Compute all that is of the reals alone.
+
+        Args:
+            train: Features of training examples `(n, features)`.
+            held_out: Features of examples of other tunes `(n, features)`.
+            modes: Modes that were found in more of them; None: they are found in these.
+        """
+        both = torch.cat([train, held_out])
         distance, index = nearest(held_out, train)
         own = nearest_others(train)[:, 0]
         centres = fit_bins(train, max(1, min(MOST_BINS, len(train) // PER_BIN)))
@@ -118,6 +129,7 @@ class Reals:
             copied=float((distance <= SAME * between).double().mean()),
             apart=apart,
             diversity=renyi_kernel_entropy(held_out, BANDWIDTH * apart) if apart > 0 else 1.0,
+            modes=RealModes.of(find_modes(both) if modes is None else modes, both),
         )
 
 
@@ -153,9 +165,7 @@ def alarm_values(reals: Reals, fake: Tensor) -> dict[str, float]:
         "bin_jsd": jensen_shannon(reals.counts, counts),
         "spread_ratio": _spread_ratio(reals, fake),
         "authenticity_gap": authentic - reals.authenticity,
-        "copied_gap": float((copied <= reals.same).double().mean()) - reals.copied,
-        "repeated": kin.repeated,
-        "one_place": kin.one_place,
+        **reals.modes.values(fake),
         "distance_ratio": kin.apart / reals.apart if reals.apart > 0 else math.nan,
         "rke_ratio": kin.diversity / reals.diversity if reals.apart > 0 else math.nan,
     }
@@ -209,7 +219,9 @@ def drift(counts: Tensor, earlier: Tensor) -> float:
     return sum(jensen_shannon(counts, row) for row in earlier) / len(earlier)
 
 
-def of_perfect(values: Callable[[Reals, Tensor], dict[str, float]]) -> Measures:
+def of_perfect(
+    values: Callable[[Reals, Tensor], dict[str, float]], modes: Modes | None = None
+) -> Measures:
     """Return what a perfect model, whose samples are music of unseen tunes, gives by these values.
 
     Beside those of one set of samples:
@@ -220,12 +232,19 @@ def of_perfect(values: Callable[[Reals, Tensor], dict[str, float]]) -> Measures:
       corpus, where each condition has one. The nearest thing there is to a second answer is the
       held-out example that is nearest to the first. Two answers of a perfect model are, unless its
       conditions say nearly all, no nearer than that, so that the interval errs on the high side.
+
+    Args:
+        values: Values of one set of samples.
+        modes: Modes of the real examples; None: they are found in those of the first division.
     """
+    known = modes
 
     def measured(sides: Sides) -> dict[str, float]:
-        reals = Reals.of(sides.train, sides.held_out)
+        nonlocal known
+        known = find_modes(torch.cat(sides)) if known is None else known
+        reals = Reals.of(sides.train, sides.held_out, known)
         _, place = nearest(sides.fake, sides.held_out)
-        held_out, fake = (bin_counts(x, reals.centres) for x in (sides.held_out, sides.fake))
+        held_out, fake = (mode_counts(known, x) for x in (sides.held_out, sides.fake))
         return {
             **values(reals, sides.fake),
             "drift": jensen_shannon(held_out, fake),

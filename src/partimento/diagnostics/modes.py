@@ -10,7 +10,7 @@ import torch
 from scipy.cluster.hierarchy import cut_tree, linkage
 from torch import Tensor
 
-from partimento.metrics.bins import bin_counts, fit_bins
+from partimento.metrics.bins import bin_counts, fit_bins, jensen_shannon
 from partimento.metrics.neighbours import nearest
 
 MOST_BINS = 50
@@ -20,6 +20,8 @@ FEWEST = 4
 """Modes, at least: with fewer nothing can be left out that other values do not see."""
 ENOUGH = 5
 """Samples that a mode must have for its variety to be judged."""
+DUE = 0.2
+"""Share of what a mode should have below which it is left out."""
 
 
 class Modes(NamedTuple):
@@ -85,11 +87,50 @@ def mode_spread(modes: Modes, x: Tensor) -> Tensor:
     The middle is the median of each feature. A few examples between modes, which move a mean
     squared distance far, do not move it. NaN for a mode with fewer than `ENOUGH` examples.
     """
-    found = torch.full((modes.count,), torch.nan, dtype=x.dtype)
     own = modes.of(x)
-    for mode in range(modes.count):
-        part = x[own == mode]
+    counts = torch.bincount(own, minlength=modes.count)
+    found = torch.full((modes.count,), torch.nan, dtype=x.dtype, device=x.device)
+    for mode, part in enumerate(x[own.argsort()].split(counts.tolist())):
         if len(part) >= ENOUGH:
             away = part - part.median(dim=0).values
             found[mode] = away.square().sum(dim=1).sqrt().median()
     return found
+
+
+class RealModes(NamedTuple):
+    """The modes of real examples, and what these do with them.
+
+    Attributes:
+        modes: The partition.
+        counts: Real examples of each mode, `(modes,)`.
+        spread: Median distance of each mode's real examples from their middle, `(modes,)`.
+    """
+
+    modes: Modes
+    counts: Tensor
+    spread: Tensor
+
+    @classmethod
+    def of(cls, modes: Modes, real: Tensor) -> RealModes:
+        """Compare with real examples `(n, features)`."""
+        return cls(modes, mode_counts(modes, real), mode_spread(modes, real))
+
+    def values(self, fake: Tensor) -> dict[str, float]:
+        """Return what fakes do with the modes.
+
+        - `mode_jsd`: Jensen-Shannon divergence of the modes of reals and of fakes, in nats.
+        - `mode_left`: share of the modes that have less than `DUE` of what they should.
+        - `mode_spread`: variety of fakes within a mode over that of reals, the median of modes.
+
+        Args:
+            fake: Features of samples `(n, features)`.
+        """
+        counts = mode_counts(self.modes, fake)
+        due = self.counts * (len(fake) / self.counts.sum())
+        ratio = mode_spread(self.modes, fake) / self.spread
+        ratio = ratio[torch.isfinite(ratio)]
+        return {
+            "mode_jsd": jensen_shannon(self.counts, counts),
+            "mode_left": float((counts < DUE * due).double().mean()),
+            "mode_spread": float(ratio.median()) if len(ratio) else math.nan,
+        }

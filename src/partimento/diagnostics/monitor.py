@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -15,8 +16,8 @@ from partimento.diagnostics import thresholds
 from partimento.diagnostics.alarm import FIDELITY_SIDE, Alarm, State, attribute, badness, leaves_out
 from partimento.diagnostics.calibration import Interval
 from partimento.diagnostics.measures import Reals, drift, same_answers
+from partimento.diagnostics.modes import Modes, find_modes, mode_counts
 from partimento.diagnostics.tiers import VALUES, Calibration, calibrate_tiers
-from partimento.metrics.bins import bin_counts
 
 Tier = Literal["alarm", "thorough"]
 
@@ -126,11 +127,18 @@ class Monitor:
         """Return where each value of a perfect model lies."""
         return self.calibrations[tier].intervals
 
+    @cached_property
+    def modes(self) -> Modes:
+        """The modes of the real examples, found when first asked for."""
+        return find_modes(torch.cat([self.train, self.held_out]))
+
     def reals(self, tier: Tier = "alarm") -> Reals:
         """Return the real examples that samples are compared with, as many as these."""
         if tier not in self._reals:
             count = self.count(tier)
-            self._reals[tier] = Reals.of(self.train[:count], self.held_out[:count])
+            self._reals[tier] = Reals.of(
+                self.train[:count], self.held_out[:count], self.modes
+            )
         return self._reals[tier]
 
     def observe(
@@ -155,7 +163,7 @@ class Monitor:
         if again is not None:
             values["same_answers"] = same_answers(reals, fake, again)
         if tier == "alarm":
-            self._note_drift(values, bin_counts(fake, reals.centres))
+            self._note_drift(values, mode_counts(self.modes, fake))
         changed = False
         if tier == "alarm" and update >= self.warm_up:
             changed = self.alarm.update(badness(intervals, values))

@@ -15,18 +15,16 @@ CLEAR = 1.0
 """An alarm ends when all values are below this again (hysteresis)."""
 IN_A_ROW = 2
 """Evaluations in a row that raise or clear an alarm."""
-LENIENT = {"energy": 2.0}
+LENIENT = {"mode_spread": 2.0, "mode_jsd": 1.5}
 """Values that are divided before anything is decided: a generator in training uses modes a little
-unevenly, beyond what chance does to a perfect one, without having lost any."""
-MISSING = 3.0
-"""Up to here of `left_out`, modes are unevenly used rather than missing."""
+unevenly and varies a little less within them, beyond what chance does to a perfect one, without
+having lost any."""
 FEW = 0.5
-"""Share of the reach of a perfect model below which modes are few rather than missing."""
-MAJORITY = 0.5
-"""Share of repeated samples in one place from which on they are a point rather than narrow modes."""
-NARROW = 0.25
-"""Share of the excess of `left_out` that narrow modes have at least: modes that are missing leave
-reals much farther away."""
+"""Share of the modes left out from which on those that are left are few."""
+POINT = 0.15
+"""Share of a perfect model's variety within modes below which few modes are points."""
+MOVING = 3.0
+"""From here on of `drift`, modes that are left out are others each time."""
 HISTORY = 10
 """Evaluations whose histograms the next one is compared with for rotation, at most."""
 MOVED = 2

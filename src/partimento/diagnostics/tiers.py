@@ -19,6 +19,7 @@ import partimento.metrics
 from partimento.atomic import write_atomically
 from partimento.diagnostics.calibration import Interval, calibrate, supported_count
 from partimento.diagnostics.measures import Reals, alarm_values, of_perfect, thorough_values
+from partimento.diagnostics.modes import find_modes
 
 log = logging.getLogger(__name__)
 
@@ -77,10 +78,11 @@ def calibrate_tiers(
         UserError: When there are too few real examples.
     """
     distinct = len(torch.unique(features, dim=0))
+    modes = find_modes(features)
     found = {}
     for tier, most in counts.items():
         count = supported_count(group, distinct, most)
-        measures = of_perfect(VALUES[tier])
+        measures = of_perfect(VALUES[tier], modes)
         tunes = None if held_out is None else len(np.unique(held_out[:count]))
         intervals = calibrate(
             features, group, measures, count, resamples=resamples, seed=seed, tunes=tunes
@@ -159,5 +161,6 @@ def _code() -> str:
     """Return a hash of the code that decides what is measured."""
     here = Path(__file__).parent
     metrics = sorted(Path(str(partimento.metrics.__file__)).parent.glob("*.py"))
-    files = [*metrics, here / "measures.py", here / "calibration.py", here / "tiers.py"]
+    own = [here / f"{name}.py" for name in ("measures", "modes", "kin", "calibration", "tiers")]
+    files = [*metrics, *own]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
