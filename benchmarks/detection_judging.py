@@ -300,7 +300,7 @@ def attribution(judged: Sequence[Judged]) -> dict[str, Any]:
     absent: dict[str, list[np.ndarray]] = {}
     said: dict[str, list[np.ndarray]] = {}
     for j in judged:
-        for name, truth in names(j.labels).items():
+        for name, truth in names(j.world, j.labels).items():
             present.setdefault(name, []).append(truth.present)
             absent.setdefault(name, []).append(truth.absent)
             said.setdefault(name, []).append(np.array([name in told for told in j.said]))

@@ -61,7 +61,7 @@ def attribute(intervals: Mapping[str, Interval], values: Mapping[str, float]) ->
     |-------------------|---------------------------------------------------------------------|
     | memorisation      | authenticity below that of unseen tunes, variety within modes kept  |
     | z_independence    | other codes give the same answers to a condition, not to all alike  |
-    | point_collapse    | few modes, and hardly any variety within them                       |
+    | point_collapse    | a single mode, and hardly any variety within it                     |
     | rotation          | modes left out, and other ones than in earlier evaluations          |
     | few_modes         | half of the modes left out, or more                                 |
     | dropped_modes     | fewer modes left out                                                |
@@ -77,7 +77,7 @@ def attribute(intervals: Mapping[str, Interval], values: Mapping[str, float]) ->
     modes = _of_modes(intervals, values, bad)
     if modes is not None:
         found.append(modes)
-    if "mode_spread" in out and modes != "point_collapse":
+    if bad["mode_spread"] > thresholds.WARNING and modes != "point_collapse":
         found.append("intra_mode")
     if max(badness(intervals, values, FIDELITY_SIDE).values()) > thresholds.OUTSIDE:
         found.append("off_manifold")
@@ -96,7 +96,8 @@ def _of_modes(
     if not leaves_out(intervals, values):
         return "imbalance" if bad["mode_jsd"] > thresholds.OUTSIDE else None
     few = values["mode_left"] >= thresholds.FEW
-    if few and values["mode_spread"] < thresholds.POINT * intervals["mode_spread"].middle:
+    alone = values["modes_used"] <= 1
+    if alone and values["mode_spread"] < thresholds.POINT * intervals["mode_spread"].middle:
         return "point_collapse"
     drift = intervals["drift"].excess(values["drift"]) if "drift" in values else 0.0
     if drift > thresholds.MOVING:

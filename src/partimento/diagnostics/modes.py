@@ -120,6 +120,7 @@ class RealModes(NamedTuple):
 
         - `mode_jsd`: Jensen-Shannon divergence of the modes of reals and of fakes, in nats.
         - `mode_left`: share of the modes that have less than `DUE` of what they should.
+        - `modes_used`: number of the others.
         - `mode_spread`: variety of fakes within a mode over that of reals, the median of modes.
 
         Args:
@@ -132,5 +133,6 @@ class RealModes(NamedTuple):
         return {
             "mode_jsd": jensen_shannon(self.counts, counts),
             "mode_left": float((counts < DUE * due).double().mean()),
-            "mode_spread": float(ratio.median()) if len(ratio) else math.nan,
+            "modes_used": float((counts >= DUE * due).sum()),
+            "mode_spread": float(ratio.quantile(0.5)) if len(ratio) else math.nan,
         }
