@@ -60,6 +60,7 @@ LOOKED_AT = {
     "sensitivity": -1,
     "nearest_ratio": 1,
     "left_out": 1,
+    "mode_left": 1,
     "reach": -1,
     "energy": 1,
     "coverage": -1,

@@ -50,7 +50,7 @@ def test_each_failure_is_told_by_its_pattern(kind, intervals):
 
 
 def bad(value: float) -> dict[str, float]:
-    return dict.fromkeys(BAD_SIDE, 0.0) | {"left_out": value}
+    return dict.fromkeys(BAD_SIDE, 0.0) | {"mode_jsd": value}
 
 
 def test_two_in_a_row_raise_and_two_in_a_row_clear():
@@ -104,11 +104,11 @@ def test_a_state_survives_a_checkpoint():
 def test_what_is_no_number_is_as_bad_as_can_be():
     interval = Interval(low=0.9, middle=1.0, high=1.1, level=0.99)
     intervals = dict.fromkeys(BAD_SIDE, interval)
-    values = dict.fromkeys(BAD_SIDE, 1.0) | {"spread_ratio": math.nan, "authenticity_gap": 1.05}
+    values = dict.fromkeys(BAD_SIDE, 1.0) | {"mode_spread": math.nan, "authenticity_gap": 1.05}
     found = badness(intervals, values)
-    assert found["spread_ratio"] == math.inf
+    assert found["mode_spread"] == math.inf
     assert found["authenticity_gap"] == pytest.approx(-0.5)
-    assert "same_answers" not in badness(intervals, {"left_out": 1.0})
+    assert "same_answers" not in badness(intervals, {"mode_jsd": 1.0})
 
 
 @pytest.mark.parametrize("sigma", [0.02, 0.05, 0.1, 0.2])
@@ -130,4 +130,4 @@ def test_a_missing_mode_is_seen_among_inexact_samples(sigma, intervals):
         missing = modes_only(N, seed, (np.arange(8) < 7).astype(float), sigma)
         values = minimal(Sides(POOL[:N], POOL[N : 2 * N], missing))
         assert attribute(intervals, values)[0] == "dropped_modes"
-        assert badness(intervals, values)["left_out"] > thresholds.CRITICAL
+        assert badness(intervals, values)["mode_jsd"] > thresholds.WARNING

@@ -9,7 +9,16 @@ import pytest
 import torch
 from planted import modes_only, planted, ring
 
-from partimento.diagnostics.measures import Sides, drift, minimal, same_answers, thorough
+from partimento.datasets.chorale_modes import ChoraleModes
+from partimento.diagnostics.measures import (
+    Reals,
+    Sides,
+    alarm_values,
+    drift,
+    minimal,
+    same_answers,
+    thorough,
+)
 from partimento.diagnostics.monitor import Monitor
 
 N = 256
@@ -101,7 +110,8 @@ def test_what_is_of_the_reals_alone_is_computed_once(monitor):
     assert monitor.reals() is monitor.reals()
     fake = planted("perfect", N, 3, POOL)
     values = monitor.observe(0, fake).values
-    assert values == minimal(Sides(POOL[:N], POOL[2000 : 2000 + N], fake))
+    reals = Reals.of(POOL[:N], POOL[2000 : 2000 + N], monitor.modes())
+    assert values == alarm_values(reals, fake)
 
 
 def test_the_thorough_tier_has_the_values_of_the_alarm_tier_and_more():

@@ -15,9 +15,9 @@ STATES: tuple[State, ...] = ("healthy", "warning", "critical")
 
 # On which side of its interval each watched value speaks of a collapse.
 BAD_SIDE = {
-    "mode_left": 1,
     "mode_jsd": 1,
     "mode_spread": -1,
+    "energy": 1,
     "authenticity_gap": -1,
     "copied_gap": 1,
     "same_answers": 1,
@@ -64,7 +64,7 @@ def attribute(intervals: Mapping[str, Interval], values: Mapping[str, float]) ->
     | point_collapse    | a single mode, and hardly any variety within it                     |
     | rotation          | modes left out, and other ones than in earlier evaluations          |
     | few_modes         | half of the modes left out, or more                                 |
-    | dropped_modes     | fewer modes left out                                                |
+    | dropped_modes     | fewer modes left out; or all samples between the modes              |
     | imbalance         | modes unevenly used, none of them left out                          |
     | intra_mode        | little variety within modes, whatever the others say                |
     | off_manifold      | low precision                                                       |
@@ -94,7 +94,9 @@ def _of_modes(
 ) -> str | None:
     """Return which failure between modes the values speak of; each of them excludes the others."""
     if not leaves_out(intervals, values):
-        return "imbalance" if bad["mode_jsd"] > thresholds.OUTSIDE else None
+        if bad["mode_jsd"] > thresholds.OUTSIDE:
+            return "imbalance"
+        return "dropped_modes" if bad["energy"] > thresholds.OUTSIDE else None
     few = values["mode_left"] >= thresholds.FEW
     alone = values["modes_used"] <= 1
     if alone and values["mode_spread"] < thresholds.POINT * intervals["mode_spread"].middle:

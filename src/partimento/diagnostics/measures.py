@@ -129,7 +129,7 @@ class Reals:
             copied=float((distance <= SAME * between).double().mean()),
             apart=apart,
             diversity=renyi_kernel_entropy(held_out, BANDWIDTH * apart) if apart > 0 else 1.0,
-            modes=RealModes.of(find_modes(both) if modes is None else modes, both),
+            modes=RealModes.of(modes or find_modes(both, len(train)), both),
         )
 
 
@@ -241,7 +241,7 @@ def of_perfect(
 
     def measured(sides: Sides) -> dict[str, float]:
         nonlocal known
-        known = find_modes(torch.cat(sides)) if known is None else known
+        known = known or find_modes(torch.cat(sides), len(sides.fake))
         reals = Reals.of(sides.train, sides.held_out, known)
         _, place = nearest(sides.fake, sides.held_out)
         held_out, fake = (mode_counts(known, x) for x in (sides.held_out, sides.fake))

@@ -14,13 +14,13 @@ from partimento.metrics.bins import bin_counts, fit_bins, jensen_shannon
 from partimento.metrics.neighbours import nearest
 
 MOST_BINS = 50
-PER_BIN = 10
-"""Real examples of a bin, on average, at least."""
+PER_BIN = 5
+"""Samples of an evaluation in a bin, on average, at least."""
 FEWEST = 4
 """Modes, at least: with fewer nothing can be left out that other values do not see."""
-ENOUGH = 5
+ENOUGH = 3
 """Samples that a mode must have for its variety to be judged."""
-DUE = 0.2
+DUE = 0.15
 """Share of what a mode should have below which it is left out."""
 
 
@@ -45,7 +45,7 @@ class Modes(NamedTuple):
         return self.mode[nearest(x, self.centres)[1]]
 
 
-def find_modes(real: Tensor, seed: int = 0) -> Modes:
+def find_modes(real: Tensor, count: int, seed: int = 0) -> Modes:
     """Return the modes of real examples: how many there are is found out too.
 
     Bins of k-means are joined step by step, the nearest ones first (average linkage), and the
@@ -56,9 +56,11 @@ def find_modes(real: Tensor, seed: int = 0) -> Modes:
 
     Args:
         real: Features `(n, features)`.
+        count: Samples that an evaluation has, for which there must not be too many modes.
         seed: Of k-means.
     """
-    centres = fit_bins(real, max(1, min(MOST_BINS, len(real) // PER_BIN)), seed)
+    most = min(MOST_BINS, count // PER_BIN, len(real))
+    centres = fit_bins(real, max(1, most), seed)
     if len(centres) <= FEWEST:
         return Modes(centres, torch.arange(len(centres)))
     tree = cut_tree(linkage(centres.double().cpu().numpy(), "average"))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +19,8 @@ from partimento.diagnostics.modes import Modes, find_modes, mode_counts
 from partimento.diagnostics.tiers import VALUES, Calibration, calibrate_tiers
 
 Tier = Literal["alarm", "thorough"]
+KINDS = ("whole", "left_out")
+"""Evaluations with all modes, and without some."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,11 @@ class Monitor:
         self.warm_up = warm_up
         self.alarm = Alarm()
         self.fidelity = Alarm()
+        self._modes: dict[str, Modes] = {}
         self._reals: dict[str, Reals] = {}
-        # Whether an evaluation left out modes, and the samples of each bin.
-        self._earlier: deque[tuple[bool, list[int]]] = deque(maxlen=thresholds.HISTORY)
+        # Histograms of earlier evaluations that left out modes, and of those that did not.
+        self._earlier: dict[str, deque[list[int]]] = {name: _history() for name in KINDS}
+        self._kind, self._alike = KINDS[0], 0
 
     @classmethod
     def calibrated(
@@ -127,17 +130,19 @@ class Monitor:
         """Return where each value of a perfect model lies."""
         return self.calibrations[tier].intervals
 
-    @cached_property
-    def modes(self) -> Modes:
-        """The modes of the real examples, found when first asked for."""
-        return find_modes(torch.cat([self.train, self.held_out]))
+    def modes(self, tier: Tier = "alarm") -> Modes:
+        """Return the modes of the real examples, found when first asked for."""
+        if tier not in self._modes:
+            real = torch.cat([self.train, self.held_out])
+            self._modes[tier] = find_modes(real, self.count(tier))
+        return self._modes[tier]
 
     def reals(self, tier: Tier = "alarm") -> Reals:
         """Return the real examples that samples are compared with, as many as these."""
         if tier not in self._reals:
             count = self.count(tier)
             self._reals[tier] = Reals.of(
-                self.train[:count], self.held_out[:count], self.modes
+                self.train[:count], self.held_out[:count], self.modes(tier)
             )
         return self._reals[tier]
 
@@ -163,7 +168,7 @@ class Monitor:
         if again is not None:
             values["same_answers"] = same_answers(reals, fake, again)
         if tier == "alarm":
-            self._note_drift(values, mode_counts(self.modes, fake))
+            self._note_drift(values, mode_counts(self.modes(), fake))
         changed = False
         if tier == "alarm" and update >= self.warm_up:
             changed = self.alarm.update(badness(intervals, values))
@@ -180,16 +185,21 @@ class Monitor:
         )
 
     def _note_drift(self, values: dict[str, float], counts: Tensor) -> None:
-        """Compare the bins that are used with those of earlier evaluations, and keep them.
+        """Compare the modes that are used with those of earlier evaluations, and keep them.
 
-        An evaluation that leaves out modes is compared with others that do, and one that does not
-        with others that do not: between these lies a collapse or a recovery, and no rotation.
+        An evaluation that leaves out modes is compared with others that did, and one that does not
+        with others that did not: between these lies a collapse or a recovery, and no rotation. What
+        was before a few evaluations in a row of the other kind is forgotten.
         """
-        low = leaves_out(self.intervals(), values)
-        alike = [row for was_low, row in self._earlier if was_low == low]
-        if len(alike) >= thresholds.MOVED:
-            values["drift"] = drift(counts, torch.tensor(alike))
-        self._earlier.append((low, counts.tolist()))
+        kind, other = KINDS if not leaves_out(self.intervals(), values) else KINDS[::-1]
+        own = self._earlier[kind]
+        if len(own) >= thresholds.MOVED:
+            values["drift"] = drift(counts, torch.tensor(list(own)))
+        own.append(counts.tolist())
+        self._alike = self._alike + 1 if kind == self._kind else 1
+        self._kind = kind
+        if self._alike >= thresholds.FORGOTTEN:
+            self._earlier[other].clear()
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint keeps."""
@@ -197,7 +207,9 @@ class Monitor:
         return {
             "alarm": self.alarm.as_dict(),
             "fidelity": self.fidelity.as_dict(),
-            "earlier": list(self._earlier),
+            "earlier": {name: list(rows) for name, rows in self._earlier.items()},
+            "kind": self._kind,
+            "alike": self._alike,
             "calibrations": kept,
         }
 
@@ -207,6 +219,10 @@ class Monitor:
         self.fidelity = Alarm(**state["fidelity"])
         kept = state["calibrations"].items()
         self.calibrations = {tier: Calibration.from_dict(value) for tier, value in kept}
-        self._reals = {}  # of as many examples as the calibration says
-        earlier = [(bool(low), list(counts)) for low, counts in state["earlier"]]
-        self._earlier = deque(earlier, maxlen=thresholds.HISTORY)
+        self._modes, self._reals = {}, {}  # of as many examples as the calibration says
+        self._kind, self._alike = state["kind"], state["alike"]
+        self._earlier = {name: _history(rows) for name, rows in state["earlier"].items()}
+
+
+def _history(rows: Iterable[list[int]] = ()) -> deque[list[int]]:
+    return deque(rows, maxlen=thresholds.HISTORY)

@@ -15,7 +15,7 @@ CLEAR = 1.0
 """An alarm ends when all values are below this again (hysteresis)."""
 IN_A_ROW = 2
 """Evaluations in a row that raise or clear an alarm."""
-LENIENT = {"mode_spread": 2.0, "mode_jsd": 1.75, "precision": 4.0}
+LENIENT = {"mode_spread": 1.8, "mode_jsd": 1.75, "energy": 4.0, "precision": 2.5}
 """Values that are divided before anything is decided: a generator in training uses modes a little
 unevenly and varies a little less within them, beyond what chance does to a perfect one, without
 having lost any."""
@@ -29,3 +29,6 @@ HISTORY = 10
 """Evaluations whose histograms the next one is compared with for rotation, at most."""
 MOVED = 2
 """The least number of them: a collapse under way moves samples once."""
+FORGOTTEN = 3
+"""Evaluations in a row with all modes after which those without some are forgotten, and the other
+way round."""

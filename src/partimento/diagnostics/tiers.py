@@ -78,11 +78,10 @@ def calibrate_tiers(
         UserError: When there are too few real examples.
     """
     distinct = len(torch.unique(features, dim=0))
-    modes = find_modes(features)
     found = {}
     for tier, most in counts.items():
         count = supported_count(group, distinct, most)
-        measures = of_perfect(VALUES[tier], modes)
+        measures = of_perfect(VALUES[tier], find_modes(features, count))
         tunes = None if held_out is None else len(np.unique(held_out[:count]))
         intervals = calibrate(
             features, group, measures, count, resamples=resamples, seed=seed, tunes=tunes
