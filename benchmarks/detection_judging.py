@@ -48,7 +48,14 @@ from partimento.studies.detection import (
 
 POOL = 8
 """Real examples that the monitor is given, for each that an evaluation compares with (the callback's)."""
-KINDS = ("any", "gross", "near_miss", "near_miss_modes", "near_miss_imbalance", "near_miss_shrinkage")
+KINDS = (
+    "any",
+    "gross",
+    "near_miss",
+    "near_miss_modes",
+    "near_miss_imbalance",
+    "near_miss_shrinkage",
+)
 # Which way a value that people look at today speaks of collapse, and the ones of the monitor that
 # its alarm does not listen to.
 LOOKED_AT = {
@@ -174,7 +181,8 @@ def _after_warm_up(
     said: Sequence[tuple[str, ...]],
 ) -> Judged:
     first = WARM_UP // EVERY - 1
-    cut = Labels(*(x if isinstance(x, int) else x[first:] for x in labels))
+    series = {name: x[first:] for name, x in labels._asdict().items() if name != "modes"}
+    cut = Labels(modes=labels.modes, **series)
     arrays = {key: np.array(values, dtype=float)[first:] for key, values in scores.items()}
     return Judged(world, name, seed, cut, arrays, np.array(alarm)[first:], tuple(said[first:]))
 
@@ -224,7 +232,11 @@ def figures_of(judged: Sequence[Judged]) -> dict[str, Any]:
     alarm = {**found.pop("alarm"), **told(study)}
     alarm["auroc_low"] = alarm["any"][1]
     alarm["near_miss_auroc_low"] = alarm["near_miss"][1]
-    alarm |= {key: value for key, value in told(unseen).items() if key in ("false_alarms", "healthy_updates")}
+    alarm |= {
+        key: value
+        for key, value in told(unseen).items()
+        if key in ("false_alarms", "healthy_updates")
+    }
     return {
         "alarm": alarm,
         "attribution": attribution(study),
@@ -266,7 +278,9 @@ def ranks(judged: Sequence[Judged], name: str) -> dict[str, list[float | None]]:
         rows = np.flatnonzero((good | bad) & ~np.isnan(score))
         part, positive = score[rows], bad[rows]
 
-        def statistic(index: np.ndarray, part: np.ndarray = part, positive: np.ndarray = positive) -> float:
+        def statistic(
+            index: np.ndarray, part: np.ndarray = part, positive: np.ndarray = positive
+        ) -> float:
             return auroc(part[index], positive[index])
 
         found[kind] = clustered(statistic, run[rows], resamples=500).rounded()
@@ -317,7 +331,12 @@ def attribution(judged: Sequence[Judged]) -> dict[str, Any]:
 
 def _summary(judged: Sequence[Judged]) -> dict[str, Any]:
     found = ranks(judged, "alarm")
-    return {**found, **told(judged), "macro_f1": attribution(judged)["macro_f1"], "runs": len(judged)}
+    return {
+        **found,
+        **told(judged),
+        "macro_f1": attribution(judged)["macro_f1"],
+        "runs": len(judged),
+    }
 
 
 def _by_recipe(judged: Sequence[Judged]) -> dict[str, Any]:

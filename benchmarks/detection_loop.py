@@ -50,7 +50,11 @@ END = 3
 def act(stack: StackedAdversarial) -> None:
     """Do what the alarm's actions `r1_r2` and `raise_discriminator_steps` do, to a stack of one run."""
     model = stack.model
-    model.penalties = {**model.penalties, "collapse_r1": R1(ACTION["gamma"]), "collapse_r2": R2(ACTION["gamma"])}
+    model.penalties = {
+        **model.penalties,
+        "collapse_r1": R1(ACTION["gamma"]),
+        "collapse_r2": R2(ACTION["gamma"]),
+    }
     steps = in_force(model.discriminator_steps, stack.iterations)
     model.discriminator_steps = max(int(ACTION["steps"]), steps)
 
@@ -65,7 +69,9 @@ class Run:
 
     def __init__(self, name: str, seed: int) -> None:
         recipe = LOOP_RECIPES[name]
-        model = cast("Adversarial", model_of("ring", Normal((1, 2), scale=recipe.scale), recipe, seed))
+        model = cast(
+            "Adversarial", model_of("ring", Normal((1, 2), scale=recipe.scale), recipe, seed)
+        )
         examples = torch.from_numpy(ring().examples("train").x)
         self.seed = seed
         self.stack = StackedAdversarial([model], examples, BATCH["ring"])

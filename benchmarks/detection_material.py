@@ -48,9 +48,15 @@ from partimento.runs.quiet import quiet_lightning
 from partimento.seeds import generator
 from partimento.studies.stacked import StackedAdversarial, scale_rates
 from partimento.studies.stacked_matching import StackedImplicit
-from partimento.studies.truth import Truth, label_grids, truth_of_grids, truth_of_points, variety_of_grids
+from partimento.studies.truth import (
+    Truth,
+    label_grids,
+    truth_of_grids,
+    truth_of_points,
+    variety_of_grids,
+)
 
-Row = dict[str, np.ndarray]
+Row = dict[str, Any]
 NEAR = 0.05
 """Standard deviation of the steps in the space of codes by which sensitivity is measured."""
 
@@ -164,8 +170,6 @@ def train_ring(recipe: Recipe, seeds: Sequence[int]) -> dict[int, list[Row]]:
 
 
 def _points(scale: float) -> Distribution:
-    from partimento.distributions import Normal
-
     return Normal((1, 2), scale=scale)
 
 
@@ -232,7 +236,9 @@ def _row_of_run(model: Any, seed: int) -> Row:
     network: nn.Module = model.generator
 
     def make(z: Tensor) -> Tensor:
-        return cast("Tensor", model.distribution.relax(network(z, {}), 1.0, hard=False, noise=False))
+        return cast(
+            "Tensor", model.distribution.relax(network(z, {}), 1.0, hard=False, noise=False)
+        )
 
     codes = draw_latent(COUNT, model.latent, "normal", stream)
     values["sensitivity"] = sensitivity(make, codes, stream)
@@ -252,7 +258,7 @@ def train_modes(recipe: Recipe, seed: int) -> list[Row]:
     )  # fmt: skip
     loader = Beats(TrainLoader(examples, batch_size=BATCH["modes"], seed=seed, limit=EPOCH))
     with quiet_lightning():
-        trainer.fit(model, loader, EvalLoader(examples[:8], batch_size=8))  # type: ignore[arg-type]
+        trainer.fit(model, loader, EvalLoader(examples[:8], batch_size=8))
     return keeping.rows
 
 

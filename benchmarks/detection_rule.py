@@ -133,7 +133,12 @@ def _planted(world: World, plain: dict[str, Recipe]) -> dict[str, Recipe]:
         "one_code_ns": replace(sides[0], latent=1, cause="code of one number"),
         "one_code_r3gan": replace(plain["r3gan"], latent=1, cause="code of one number"),
     }
-    causes = ("slow_discriminator_ns", "frozen_pacgan2", "tiny_discriminator_r3gan", "one_code_r3gan")
+    causes = (
+        "slow_discriminator_ns",
+        "frozen_pacgan2",
+        "tiny_discriminator_r3gan",
+        "one_code_r3gan",
+    )
     return found if world == "ring" else {name: found[name] for name in causes}
 
 
@@ -204,6 +209,7 @@ LOOP_RANDOM = (500, 1500)
 """Between which generator updates the action is taken that is not the alarm's."""
 ACTION = {"gamma": 0.1, "steps": 3}
 """Weight of R1 and R2 that are switched on, and k that is set; tuned on seeds from 1000 on."""
+
 
 def lost(labels: Labels) -> np.ndarray:
     """Return at which evaluations modes are left out or out of balance, which the action is against.
@@ -353,8 +359,6 @@ def names(world: World, labels: Labels) -> dict[str, Named]:
         "few_modes": Named(left_out & few & no_point, whole | ~few | moving | point),
         "dropped_modes": Named(left_out & ~few, whole | few | moving),
         "imbalance": Named(whole & (labels.uneven > UNEVEN), ~whole | (labels.uneven < EVEN)),
-        "intra_mode": Named(
-            no_point & (labels.spread < SHRUNK), point | (labels.spread >= VARIED)
-        ),
+        "intra_mode": Named(no_point & (labels.spread < SHRUNK), point | (labels.spread >= VARIED)),
         "off_manifold": Named(labels.quality < OFF, labels.quality > ON[world]),
     }

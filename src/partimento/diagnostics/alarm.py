@@ -17,7 +17,7 @@ STATES: tuple[State, ...] = ("healthy", "warning", "critical")
 BAD_SIDE = {
     "mode_jsd": 1,
     "mode_spread": -1,
-    "energy": 1,
+    "distance_ratio": -1,
     "authenticity_gap": -1,
     "copied_gap": 1,
     "same_answers": 1,
@@ -96,7 +96,7 @@ def _of_modes(
     if not leaves_out(intervals, values):
         if bad["mode_jsd"] > thresholds.OUTSIDE:
             return "imbalance"
-        return "dropped_modes" if bad["energy"] > thresholds.OUTSIDE else None
+        return "dropped_modes" if bad["distance_ratio"] > thresholds.OUTSIDE else None
     few = values["mode_left"] >= thresholds.FEW
     alone = values["modes_used"] <= 1
     if alone and values["mode_spread"] < thresholds.POINT * intervals["mode_spread"].middle:

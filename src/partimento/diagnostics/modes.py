@@ -36,7 +36,7 @@ class Modes(NamedTuple):
     mode: Tensor
 
     @property
-    def count(self) -> int:
+    def number(self) -> int:
         """Number of modes."""
         return int(self.mode.max()) + 1
 
@@ -80,7 +80,7 @@ def find_modes(real: Tensor, count: int, seed: int = 0) -> Modes:
 
 def mode_counts(modes: Modes, x: Tensor) -> Tensor:
     """Return how many examples `(n, features)` each mode has, `(modes,)`."""
-    return torch.bincount(modes.of(x), minlength=modes.count)
+    return torch.bincount(modes.of(x), minlength=modes.number)
 
 
 def mode_spread(modes: Modes, x: Tensor) -> Tensor:
@@ -90,8 +90,8 @@ def mode_spread(modes: Modes, x: Tensor) -> Tensor:
     squared distance far, do not move it. NaN for a mode with fewer than `ENOUGH` examples.
     """
     own = modes.of(x)
-    counts = torch.bincount(own, minlength=modes.count)
-    found = torch.full((modes.count,), torch.nan, dtype=x.dtype, device=x.device)
+    counts = torch.bincount(own, minlength=modes.number)
+    found = torch.full((modes.number,), torch.nan, dtype=x.dtype, device=x.device)
     for mode, part in enumerate(x[own.argsort()].split(counts.tolist())):
         if len(part) >= ENOUGH:
             away = part - part.median(dim=0).values

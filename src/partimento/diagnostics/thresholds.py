@@ -15,7 +15,7 @@ CLEAR = 1.0
 """An alarm ends when all values are below this again (hysteresis)."""
 IN_A_ROW = 2
 """Evaluations in a row that raise or clear an alarm."""
-LENIENT = {"mode_spread": 1.8, "mode_jsd": 1.75, "energy": 4.0, "precision": 2.5}
+LENIENT = {"mode_spread": 1.8, "mode_jsd": 1.75, "distance_ratio": 6.0, "precision": 2.5}
 """Values that are divided before anything is decided: a generator in training uses modes a little
 unevenly and varies a little less within them, beyond what chance does to a perfect one, without
 having lost any."""

@@ -147,7 +147,9 @@ class Delay(NamedTuple):
     told: bool
 
 
-def delays(collapsed: np.ndarray, healthy: np.ndarray, alarm: np.ndarray, onset: int) -> list[Delay]:
+def delays(
+    collapsed: np.ndarray, healthy: np.ndarray, alarm: np.ndarray, onset: int
+) -> list[Delay]:
     """Return the delay of the alarm after each collapse of a run.
 
     A collapse begins with the first of `onset` evaluations in a row that are collapsed, at the
@@ -221,9 +223,7 @@ def f1(present: np.ndarray, absent: np.ndarray, said: np.ndarray) -> float:
     return 2 * hits / (2 * hits + float((said & absent).sum()) + float((~said & present).sum()))
 
 
-def f1_by_name(
-    truth: Mapping[str, Named], said: Sequence[Collection[str]]
-) -> dict[str, float]:
+def f1_by_name(truth: Mapping[str, Named], said: Sequence[Collection[str]]) -> dict[str, float]:
     """Return the F1 of each failure that is there at some evaluation.
 
     Args:
