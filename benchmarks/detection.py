@@ -31,7 +31,7 @@ import detection_material as material
 import numpy as np
 import torch
 from detection_judging import Judged, figures_of, judge_all
-from detection_rule import PARTS, RECIPES, part_of, runs
+from detection_rule import PARTS, part_of, runs
 from measure import RESULTS, machine
 
 from partimento.atomic import write_atomically

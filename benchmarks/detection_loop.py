@@ -32,7 +32,6 @@ from detection_rule import (
 )
 
 from partimento.atomic import write_atomically
-from partimento.diagnostics.monitor import Monitor
 from partimento.distributions import Normal
 from partimento.losses.penalties import R1, R2
 from partimento.models.adversarial import Adversarial
@@ -142,7 +141,7 @@ def one_seed(name: str, seed: int) -> dict[str, Any]:
     late = run.lost()[WARM_UP // EVERY - 1 :]
     lasting = np.convolve(late, np.ones(LOOP_ONSET), "valid").max() >= LOOP_ONSET
     for arm in ("alarm", "random"):
-        found[arm] = {"at": at.get(arm), **(forks[arm] if arm in forks else run).finish()}
+        found[arm] = {"at": at.get(arm), **forks.get(arm, run).finish()}
     return {"collapsed": bool(lasting), **found}
 
 
