@@ -30,8 +30,10 @@ from typing import Any
 import detection_material as material
 import numpy as np
 import torch
-from detection_judging import Judged, figures_of, judge_all
-from detection_rule import PARTS, part_of, runs
+from detection_figures import figures_of
+from detection_judging import Judged, judge_all
+from detection_rule import PARTS, part_of
+from detection_runs import runs
 from measure import RESULTS, machine
 
 from partimento.atomic import write_atomically

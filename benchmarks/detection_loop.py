@@ -11,25 +11,27 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from detection_judging import features, monitor_of
-from detection_material import ring, truth_of
+from detection_judging import monitor_of
 from detection_rule import (
     ACTION,
-    BATCH,
-    COUNT,
-    EVERY,
     LOOP_ONSET,
     LOOP_RANDOM,
-    LOOP_RECIPES,
     LOOP_SEEDS,
     LOOP_UPDATES,
-    ORACLE,
     VISITED,
     WARM_UP,
     lost,
+)
+from detection_runs import (
+    BATCH,
+    COUNT,
+    EVERY,
+    LOOP_RECIPES,
+    ORACLE,
     model_of,
     rate_factor,
 )
+from detection_worlds import features, ring, truth_of
 
 from partimento.atomic import write_atomically
 from partimento.distributions import Normal

@@ -8,13 +8,12 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
-from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
-from detection_rule import (
+from detection_runs import (
     BATCH,
     COUNT,
     EMA,
@@ -30,72 +29,25 @@ from detection_rule import (
     rate_factor,
     runs,
 )
+from detection_worlds import modes, ring, truth_of
 from pytorch_lightning import Callback, Trainer
 from torch import Tensor, nn
 
 from partimento.data.loader import Beats, EvalLoader, TrainLoader
-from partimento.data.module import MusicDataModule
-from partimento.datasets.chorale_modes import ChoraleModes
-from partimento.datasets.mixtures import Ring
 from partimento.distributions import Distribution, Normal
 from partimento.models.adversarial import Adversarial
 from partimento.models.base import Model
 from partimento.models.implicit import ImplicitMaximumLikelihood
 from partimento.models.latent import draw_latent
 from partimento.models.techniques import packed
-from partimento.representations.multivoice import MultiVoice
 from partimento.runs.quiet import quiet_lightning
 from partimento.seeds import generator
 from partimento.studies.stacked import StackedAdversarial, scale_rates
 from partimento.studies.stacked_matching import StackedImplicit
-from partimento.studies.truth import (
-    Truth,
-    label_grids,
-    truth_of_grids,
-    truth_of_points,
-    variety_of_grids,
-)
 
 Row = dict[str, Any]
 NEAR = 0.05
 """Standard deviation of the steps in the space of codes by which sensitivity is measured."""
-
-
-@cache
-def ring() -> Ring:
-    """Return the dataset of the ring."""
-    return Ring(sigma=SIGMA)
-
-
-@cache
-def modes() -> MusicDataModule:
-    """Return the data of the chorales with 24 modes, in quarter notes."""
-    dataset = ChoraleModes()
-    return MusicDataModule(
-        dataset, MultiVoice(dataset.parts, dataset.ranges, steps_per_bar=4, rest=False)
-    )
-
-
-@cache
-def variety() -> float:
-    """Return the variety within modes of real chorales."""
-    data = modes()
-    dataset, representation = parts_of(data)
-    labels, pitch = label_grids(dataset.oracle, representation, data.examples("train").x.numpy())
-    return variety_of_grids(pitch, labels.mode)
-
-
-def parts_of(data: MusicDataModule) -> tuple[ChoraleModes, MultiVoice]:
-    """Return the dataset and the representation of the chorales."""
-    return cast("ChoraleModes", data.dataset), cast("MultiVoice", data.representation)
-
-
-def truth_of(world: World, x: np.ndarray) -> Truth:
-    """Return what the oracle of a world says of samples."""
-    if world == "ring":
-        return truth_of_points(ring().oracle, x)
-    dataset, representation = parts_of(modes())
-    return truth_of_grids(dataset.oracle, representation, x, variety())
 
 
 # -- what is kept of an evaluation --------------------------------------------------------------
