@@ -50,6 +50,9 @@ LOOKED_AT = {
     "ndb": 1,
     "spread_ratio": -1,
     "rke_ratio": -1,
+    "repeated": 1,
+    "one_place": 1,
+    "copied_gap": 1,
     "distance_ratio": -1,
     "authenticity_gap": -1,
 }

@@ -13,8 +13,8 @@ from torch import Tensor
 from partimento.data.module import MusicDataModule
 from partimento.datasets.chorale_modes import ChoraleModes
 from partimento.datasets.mixtures import Ring
-from partimento.evaluation.spaces import FeatureSpace, PitchClasses
 from partimento.representations.multivoice import MultiVoice
+from partimento.spaces.fixed import FeatureSpace, PitchClasses
 from partimento.studies.truth import (
     Truth,
     label_grids,

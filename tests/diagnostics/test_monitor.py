@@ -9,7 +9,6 @@ import pytest
 import torch
 from planted import modes_only, planted, ring
 
-from partimento.datasets.chorale_modes import ChoraleModes
 from partimento.diagnostics.measures import (
     Reals,
     Sides,

@@ -18,13 +18,14 @@ BAD_SIDE = {
     "mode_jsd": 1,
     "mode_spread": -1,
     "distance_ratio": -1,
+    "repeated": 1,
+    "one_place": 1,
     "authenticity_gap": -1,
     "copied_gap": 1,
     "same_answers": 1,
 }
-# The same of values that help to name a failure, but move in healthy training too.
-NAMING_SIDE = {"rke_ratio": -1, "drift": 1}
 # The same of samples that are off the data, which is no collapse: every generator begins there.
+NAMING_SIDE = {"mode_left": 1, "drift": 1}
 FIDELITY_SIDE = {"precision": -1}
 
 
@@ -59,26 +60,35 @@ def attribute(intervals: Mapping[str, Interval], values: Mapping[str, float]) ->
 
     | failure           | what tells it                                                       |
     |-------------------|---------------------------------------------------------------------|
-    | memorisation      | authenticity below that of unseen tunes, variety within modes kept  |
+    | memorisation      | samples at training examples, or nearer than unseen tunes are       |
     | z_independence    | other codes give the same answers to a condition, not to all alike  |
-    | point_collapse    | a single mode, and hardly any variety within it                     |
-    | rotation          | modes left out, and other ones than in earlier evaluations          |
+    | point_collapse    | most repeated samples in one place; one mode without variety        |
+    | rotation          | other modes left out, or used less, than in earlier evaluations     |
     | few_modes         | half of the modes left out, or more                                 |
     | dropped_modes     | fewer modes left out; or all samples between the modes              |
     | imbalance         | modes unevenly used, none of them left out                          |
-    | intra_mode        | little variety within modes, whatever the others say                |
+    | intra_mode        | little variety within modes, or samples repeated in many places     |
     | off_manifold      | low precision                                                       |
     """
     bad = badness(intervals, values)
-    out = {name for name, value in bad.items() if value > thresholds.OUTSIDE}
-    found = []
-    if "authenticity_gap" in out and "mode_spread" not in out:
-        found.append("memorisation")
+    strength = {
+        "memorisation": _copying(intervals, values, bad),
+        "z_independence": bad.get("same_answers", -math.inf),
+    }
+    if bad["mode_spread"] > strength["memorisation"]:
+        del strength["memorisation"]  # the middle of a mode is near to many training examples
+    copied = bad["copied_gap"] > thresholds.OUTSIDE  # copies are repeated without being narrow
     modes = _of_modes(intervals, values, bad)
     if modes is not None:
-        found.append(modes)
-    if bad["mode_spread"] > thresholds.WARNING and modes != "point_collapse":
+        strength[modes] = max(bad["mode_jsd"], bad["distance_ratio"], bad["one_place"])
+    found = [name for name, value in strength.items() if value > thresholds.OUTSIDE]
+    narrow = max(bad["mode_spread"], -math.inf if copied else bad["repeated"])
+    if narrow > thresholds.WARNING:
         found.append("intra_mode")
+        strength["intra_mode"] = narrow
+    if modes == "point_collapse":
+        found = [modes]  # of which all others follow
+    found.sort(key=lambda name: -strength[name])
     if max(badness(intervals, values, FIDELITY_SIDE).values()) > thresholds.OUTSIDE:
         found.append("off_manifold")
     return tuple(found)
@@ -89,22 +99,34 @@ def leaves_out(intervals: Mapping[str, Interval], values: Mapping[str, float]) -
     return intervals["mode_left"].excess(values["mode_left"]) > thresholds.OUTSIDE
 
 
+def _copying(
+    intervals: Mapping[str, Interval], values: Mapping[str, float], bad: Mapping[str, float]
+) -> float:
+    """Return how clearly samples are copies; authenticity differs from mode to mode."""
+    if leaves_out(intervals, values):
+        return bad["copied_gap"]
+    return max(bad["authenticity_gap"], bad["copied_gap"])
+
+
 def _of_modes(
     intervals: Mapping[str, Interval], values: Mapping[str, float], bad: Mapping[str, float]
 ) -> str | None:
     """Return which failure between modes the values speak of; each of them excludes the others."""
-    if not leaves_out(intervals, values):
-        if bad["mode_jsd"] > thresholds.OUTSIDE:
-            return "imbalance"
-        return "dropped_modes" if bad["distance_ratio"] > thresholds.OUTSIDE else None
-    few = values["mode_left"] >= thresholds.FEW
-    alone = values["modes_used"] <= 1
-    if alone and values["mode_spread"] < thresholds.POINT * intervals["mode_spread"].middle:
+    point = bad["one_place"] > max(thresholds.OUTSIDE, bad["mode_jsd"])
+    if point and values["one_place"] >= thresholds.MAJORITY * values["repeated"]:
+        return "point_collapse"
+    if values["modes_used"] <= 1 and values["mode_spread"] < (
+        thresholds.POINT * intervals["mode_spread"].middle
+    ):
         return "point_collapse"
     drift = intervals["drift"].excess(values["drift"]) if "drift" in values else 0.0
-    if drift > thresholds.MOVING:
+    left, uneven = leaves_out(intervals, values), bad["mode_jsd"] > thresholds.OUTSIDE
+    if drift > thresholds.MOVING and (left or uneven):
         return "rotation"
-    return "few_modes" if few else "dropped_modes"
+    if not left:
+        between = bad["distance_ratio"] > thresholds.OUTSIDE
+        return "imbalance" if uneven else "dropped_modes" if between else None
+    return "few_modes" if values["mode_left"] >= thresholds.FEW else "dropped_modes"
 
 
 @dataclass

@@ -10,7 +10,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from partimento.diagnostics.kin import NEIGHBOURS, Kin, among_fakes
 from partimento.diagnostics.modes import Modes, RealModes, find_modes, mode_counts
 from partimento.metrics.bins import (
     bin_counts,
@@ -154,6 +153,9 @@ def alarm_values(reals: Reals, fake: Tensor) -> dict[str, float]:
     `authenticity_gap`, `copied_gap` (share of samples that are nearly the same as a training
     example, less that of held-out examples) and `ndb` (far below its level) of copies; `rke_ratio`
     and `distance_ratio` of variety as a whole. Definitions stand in `metrics`.
+
+    The alarm listens to `mode_jsd`, `mode_left` and `mode_spread` (see `modes.RealModes.values`)
+    before most of these: between modes that were told apart blur hardly moves samples.
     """
     copied, place = nearest(fake, reals.train)
     authentic = float((copied > reals.own[place]).double().mean())
@@ -165,6 +167,9 @@ def alarm_values(reals: Reals, fake: Tensor) -> dict[str, float]:
         "bin_jsd": jensen_shannon(reals.counts, counts),
         "spread_ratio": _spread_ratio(reals, fake),
         "authenticity_gap": authentic - reals.authenticity,
+        "copied_gap": float((copied <= reals.same).double().mean()) - reals.copied,
+        "repeated": kin.repeated,
+        "one_place": kin.one_place,
         **reals.modes.values(fake),
         "distance_ratio": kin.apart / reals.apart if reals.apart > 0 else math.nan,
         "rke_ratio": kin.diversity / reals.diversity if reals.apart > 0 else math.nan,
