@@ -99,6 +99,12 @@ def leaves_out(intervals: Mapping[str, Interval], values: Mapping[str, float]) -
     return intervals["mode_left"].excess(values["mode_left"]) > thresholds.OUTSIDE
 
 
+def unbalanced(intervals: Mapping[str, Interval], values: Mapping[str, float]) -> bool:
+    """Return whether samples leave out modes or use them unevenly."""
+    uneven = badness(intervals, values, {"mode_jsd": 1})["mode_jsd"]
+    return leaves_out(intervals, values) or uneven > thresholds.OUTSIDE
+
+
 def _copying(
     intervals: Mapping[str, Interval], values: Mapping[str, float], bad: Mapping[str, float]
 ) -> float:
@@ -120,10 +126,10 @@ def _of_modes(
     ):
         return "point_collapse"
     drift = intervals["drift"].excess(values["drift"]) if "drift" in values else 0.0
-    left, uneven = leaves_out(intervals, values), bad["mode_jsd"] > thresholds.OUTSIDE
-    if drift > thresholds.MOVING and (left or uneven):
+    uneven = bad["mode_jsd"] > thresholds.OUTSIDE
+    if drift > thresholds.MOVING and unbalanced(intervals, values):
         return "rotation"
-    if not left:
+    if not leaves_out(intervals, values):
         between = bad["distance_ratio"] > thresholds.OUTSIDE
         return "imbalance" if uneven else "dropped_modes" if between else None
     return "few_modes" if values["mode_left"] >= thresholds.FEW else "dropped_modes"

@@ -41,8 +41,10 @@ SAME = 0.1
 """Two answers are one when they are this much nearer than real examples are to the nearest other."""
 
 
-COUNTED = frozenset({"repeated", "one_place", "copied_gap", "same_answers"})
-"""Values that count samples which a perfect model has few of, or none."""
+COUNTED = frozenset(
+    {"repeated", "one_place", "copied_gap", "same_answers", "mode_left", "modes_used"}
+)
+"""Values that count samples or modes which a perfect model has few of, or none."""
 
 
 class Sides(NamedTuple):

@@ -12,15 +12,15 @@ import torch
 from torch import Tensor
 
 from partimento.diagnostics import thresholds
-from partimento.diagnostics.alarm import FIDELITY_SIDE, Alarm, State, attribute, badness, leaves_out
+from partimento.diagnostics.alarm import FIDELITY_SIDE, Alarm, State, attribute, badness, unbalanced
 from partimento.diagnostics.calibration import Interval
 from partimento.diagnostics.measures import Reals, drift, same_answers
 from partimento.diagnostics.modes import Modes, find_modes, mode_counts
 from partimento.diagnostics.tiers import VALUES, Calibration, calibrate_tiers
 
 Tier = Literal["alarm", "thorough"]
-KINDS = ("whole", "left_out")
-"""Evaluations with all modes, and without some."""
+KINDS = ("balanced", "unbalanced")
+"""Evaluations that use all modes evenly, and others."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Monitor:
         self.fidelity = Alarm()
         self._modes: dict[str, Modes] = {}
         self._reals: dict[str, Reals] = {}
-        # Histograms of earlier evaluations that left out modes, and of those that did not.
+        # Histograms of earlier evaluations by their kind.
         self._earlier: dict[str, deque[list[int]]] = {name: _history() for name in KINDS}
         self._kind, self._alike = KINDS[0], 0
 
@@ -187,11 +187,12 @@ class Monitor:
     def _note_drift(self, values: dict[str, float], counts: Tensor) -> None:
         """Compare the modes that are used with those of earlier evaluations, and keep them.
 
-        An evaluation that leaves out modes is compared with others that did, and one that does not
-        with others that did not: between these lies a collapse or a recovery, and no rotation. What
-        was before a few evaluations in a row of the other kind is forgotten.
+        An evaluation that leaves out modes, or uses them unevenly, is compared with others that
+        did, and one that does not with others that did not: between these lies a collapse or a
+        recovery, and no rotation. What was before a few evaluations in a row of the other kind is
+        forgotten.
         """
-        kind, other = KINDS if not leaves_out(self.intervals(), values) else KINDS[::-1]
+        kind, other = KINDS[::-1] if unbalanced(self.intervals(), values) else KINDS
         own = self._earlier[kind]
         if len(own) >= thresholds.MOVED:
             values["drift"] = drift(counts, torch.tensor(list(own)))

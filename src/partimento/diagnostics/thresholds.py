@@ -39,5 +39,5 @@ HISTORY = 10
 MOVED = 2
 """The least number of them: a collapse under way moves samples once."""
 FORGOTTEN = 3
-"""Evaluations in a row with all modes after which those without some are forgotten, and the other
-way round."""
+"""Evaluations in a row with all modes in balance after which others are forgotten, and the other way
+round."""
