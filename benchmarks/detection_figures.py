@@ -173,8 +173,9 @@ def left_out(judged: Sequence[Judged], group: Callable[[Judged], str]) -> dict[s
     It is the one at which their shares of collapsed and of healthy evaluations above and below it
     have the largest sum (Youden's).
     """
-    found = {}
-    for name in dict.fromkeys(map(group, judged)):
+    found: dict[str, Any] = {}
+    groups = list(dict.fromkeys(map(group, judged)))
+    for name in groups if len(groups) > 1 else []:
         inside = [j for j in judged if group(j) == name]
         threshold = _threshold([j for j in judged if group(j) != name])
         score, bad, good = _decided(inside)

@@ -257,8 +257,8 @@ def _loop(figures: Mapping[str, Any]) -> str:
             f"time. Recovered is a run that has all modes in balance at its end ({LOOP_UPDATES} updates). "
             "Variety within modes is not asked for, since it shrinks late in most runs of these small "
             "networks. The alarm comes at once, as these runs collapse early; the random time lies "
-            f"between {LOOP_RANDOM[0]} and {LOOP_RANDOM[1]} updates, and a late action has less time and, "
-            "from half of the updates on, falling learning rates, so that the arms differ by when more than by "
+            f"between {LOOP_RANDOM[0]} and {LOOP_RANDOM[1]} updates. A late action has less time and, "
+            "from half of the updates on, falling learning rates: the arms differ by when more than by "
             "what.",
             "",
             "| run | action | recovered | 95 % interval | collapsed runs |",
