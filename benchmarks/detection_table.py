@@ -129,6 +129,9 @@ def _reading(figures: Mapping[str, Any]) -> str:
   collapse and method are told apart together.
 - The label and `mode_spread` measure variety alike, by medians, but in the law's modes and in those that
   the monitor found, and on other samples.
+- The closed loop was run by the rule that was settled first; recipes and rates were chosen on seeds of
+  their own, by what the oracle says, so that failures of many kinds occur.
+- An alarm that begins at an evaluation which is neither collapsed nor healthy counts as no false one.
 - Unique share says nothing on points, which never are equal, nor on these chorales."""
 
 
