@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from partimento.diagnostics.kin import NEIGHBOURS, Kin, among_fakes
 from partimento.diagnostics.modes import Modes, RealModes, find_modes, mode_counts
 from partimento.metrics.bins import (
     bin_counts,
@@ -33,10 +34,6 @@ PER_BIN = 10
 """Real examples of a bin, on average, at least."""
 MOST_EIGENVALUES = 1000
 """Examples of which the Vendi score is taken, whose time grows with their third power."""
-NEIGHBOURS = 5
-"""Neighbours that make a neighbourhood, as in Naeem et al. 2020, section 4."""
-FAR = 80.0
-"""Exponent of the kernel from which on it is taken as exp(-80), 2e-35."""
 SAME = 0.1
 """Two answers are one when they are this much nearer than real examples are to the nearest other."""
 
@@ -162,7 +159,7 @@ def alarm_values(reals: Reals, fake: Tensor) -> dict[str, float]:
     copied, place = nearest(fake, reals.train)
     authentic = float((copied > reals.own[place]).double().mean())
     counts = bin_counts(fake, reals.centres)
-    kin = _among_fakes(reals, fake)
+    kin = among_fakes(fake, reals.apart, reals.same)
     return {
         **_among_reals(reals, fake, kin),
         "ndb": differing_bins(reals.counts, counts),
@@ -269,50 +266,6 @@ def minimal(sides: Sides) -> dict[str, float]:
 def thorough(sides: Sides) -> dict[str, float]:
     """Return `thorough_values` of examples of three kinds."""
     return thorough_values(Reals.of(sides.train, sides.held_out), sides.fake)
-
-
-class Kin(NamedTuple):
-    """What the distances between fakes say.
-
-    Attributes:
-        apart: Mean distance between two of them.
-        diversity: Their order-2 diversity (see `metrics.diversity`).
-        spacing: Mean distance to the nearest other.
-        radius: Median distance to the k-th nearest other.
-        repeated: Share of them that are nearly the same as another (`Reals.same`).
-        one_place: Largest share of them that are nearly the same as one, itself included.
-    """
-
-    apart: float
-    diversity: float
-    spacing: float
-    radius: float
-    repeated: float
-    one_place: float
-
-
-def _among_fakes(reals: Reals, fake: Tensor) -> Kin:
-    total = kernel = 0.0
-    width = BANDWIDTH * reals.apart if reals.apart > 0 else 1.0
-    near, alike = [], []
-    for rows, distances in distance_blocks(fake, fake):
-        total += float(distances.sum())
-        alike.append((distances <= reals.same).sum(dim=1))
-        # What is far has a kernel of nothing; without the bound it is denormal, which is slow.
-        exponent = (distances / width).square_().clamp_(max=FAR)
-        kernel += float(exponent.neg_().exp_().sum())
-        own = torch.arange(len(distances))
-        distances[own, rows.start + own] = math.inf
-        near.append(distances.topk(min(NEIGHBOURS, len(fake) - 1), largest=False).values)
-    nearest_few, same = torch.cat(near), torch.cat(alike)
-    return Kin(
-        apart=total / (len(fake) * (len(fake) - 1)),
-        diversity=len(fake) ** 2 / kernel,
-        spacing=float(nearest_few[:, 0].double().mean()),
-        radius=float(nearest_few[:, -1].median()),
-        repeated=float((same > 1).double().mean()),
-        one_place=float(same.max()) / len(fake),
-    )
 
 
 def _among_reals(reals: Reals, fake: Tensor, kin: Kin) -> dict[str, float]:

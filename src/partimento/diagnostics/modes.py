@@ -83,13 +83,18 @@ def mode_counts(modes: Modes, x: Tensor) -> Tensor:
     return torch.bincount(modes.of(x), minlength=modes.number)
 
 
-def mode_spread(modes: Modes, x: Tensor) -> Tensor:
+def mode_spread(modes: Modes, x: Tensor, own: Tensor | None = None) -> Tensor:
     """Return the median distance of each mode's examples from their middle, `(modes,)`.
 
     The middle is the median of each feature. A few examples between modes, which move a mean
     squared distance far, do not move it. NaN for a mode with fewer than `ENOUGH` examples.
+
+    Args:
+        modes: The modes.
+        x: Features `(n, features)`.
+        own: The mode of each, where it is known, `(n,)`.
     """
-    own = modes.of(x)
+    own = modes.of(x) if own is None else own
     counts = torch.bincount(own, minlength=modes.number)
     found = torch.full((modes.number,), torch.nan, dtype=x.dtype, device=x.device)
     for mode, part in enumerate(x[own.argsort()].split(counts.tolist())):
@@ -128,9 +133,10 @@ class RealModes(NamedTuple):
         Args:
             fake: Features of samples `(n, features)`.
         """
-        counts = mode_counts(self.modes, fake)
+        own = self.modes.of(fake)
+        counts = torch.bincount(own, minlength=self.modes.number)
         due = self.counts * (len(fake) / self.counts.sum())
-        ratio = mode_spread(self.modes, fake) / self.spread
+        ratio = mode_spread(self.modes, fake, own) / self.spread
         ratio = ratio[torch.isfinite(ratio)]
         return {
             "mode_jsd": jensen_shannon(self.counts, counts),

@@ -160,6 +160,6 @@ def _code() -> str:
     """Return a hash of the code that decides what is measured."""
     here = Path(__file__).parent
     metrics = sorted(Path(str(partimento.metrics.__file__)).parent.glob("*.py"))
-    own = [here / f"{name}.py" for name in ("measures", "modes", "calibration", "tiers")]
+    own = [here / f"{name}.py" for name in ("measures", "kin", "modes", "calibration", "tiers")]
     files = [*metrics, *own]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
