@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ from pytorch_lightning import Callback
 from partimento.data.reference import reference
 from partimento.errors import UserError
 from partimento.generation.strategies import Strategy
-from partimento.metrics.music.statistics import MusicStatistics
+from partimento.metrics.music.statistics import STATISTICS, MusicStatistics
 from partimento.representations.base import Representation
 from partimento.seeds import generator
 from partimento.spaces.fixed import decoded
@@ -31,17 +32,26 @@ class Music(Callback):
         strategy: How samples are generated.
         seed: Seed of the run.
         count: Samples, and validation examples, at most.
+        names: Which of the statistics to log; None: `LOGGED`.
+
+    Raises:
+        UserError: When the examples are no music, or a statistic has another name.
     """
 
     def __init__(
         self, folder: str | Path, representation: Representation, strategy: Strategy, seed: int = 0,
-        *, count: Annotated[int, Gt(0)] = 256,
+        *, count: Annotated[int, Gt(0)] = 256, names: Sequence[str] | None = None,
     ) -> None:  # fmt: skip
         if representation.content != "music":
             what = representation.content
             raise UserError(f"diagnostics.music measures music, not {what}: take another.")
         self.representation, self.strategy = representation, strategy
         self.seed, self.count = seed, count
+        self.names = tuple(LOGGED if names is None else names)
+        for name in self.names:
+            if name not in STATISTICS:
+                known = ", ".join(STATISTICS)
+                raise UserError(f"diagnostics.music.names has no statistic '{name}': use {known}.")
         self._held_out: dict[str, float] = {}
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
@@ -64,4 +74,4 @@ class Music(Callback):
     def _measured(self, x: Any, lengths: Any) -> dict[str, float]:
         metric = MusicStatistics()
         metric.update(decoded(self.representation, x, lengths))
-        return {name: float(v) for name, v in metric.compute().items() if name in LOGGED}
+        return {name: float(v) for name, v in metric.compute().items() if name in self.names}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 import torch
 from annotated_types import Ge, Gt, Lt
@@ -18,7 +18,8 @@ from partimento.losses.penalties import Penalty
 from partimento.models.averaging import averaged_copy, chosen, move_average
 from partimento.models.base import Evaluation, Model, OptimizerFactory
 from partimento.models.divergence import refuse_infinite
-from partimento.models.latent import check_fixed_length, draw_latent, sample_generator
+from partimento.models.latent import Kind, check_fixed_length, draw_latent, sample_generator
+from partimento.models.pretraining import Pretraining
 from partimento.models.relaxation import Relaxation, full
 from partimento.models.rules import check_players
 from partimento.models.schedules import Steps, check_turns, in_force
@@ -57,6 +58,7 @@ class Adversarial(Model):
         penalties: Penalties of the discriminator, by name.
         techniques: Stabilisation techniques, by name.
         relaxation: How discrete music gets gradients.
+        pretraining: What the generator learns before the game; None: nothing.
         discriminator_steps: Updates of the discriminator per iteration, or a schedule
             `{iteration: number}`; 0 freezes it.
         generator_steps: The same for the generator.
@@ -76,6 +78,7 @@ class Adversarial(Model):
         "attempts",  # updates of either player, frozen ones included: the place of random streams
     )
     MONITOR: ClassVar[str | None] = None
+    RATE: ClassVar[str] = "model.generator_optimizer.lr"
     draws = True
     takes_turns = True
 
@@ -91,12 +94,13 @@ class Adversarial(Model):
         penalties: Mapping[str, Penalty] | None = None,
         techniques: Mapping[str, Technique] | None = None,
         relaxation: Relaxation | None = None,
+        pretraining: Pretraining | None = None,
         discriminator_steps: Steps = 1,
         generator_steps: Steps = 1,
         generator_optimizer: OptimizerFactory = torch.optim.Adam,
         discriminator_optimizer: OptimizerFactory = torch.optim.Adam,
         latent: Annotated[int, Gt(0)] = 64,
-        latent_kind: Literal["normal", "uniform"] = "normal",
+        latent_kind: Kind = "normal",
         pack: Annotated[int, Gt(0)] = 1,
         ema: Annotated[float, Ge(0), Lt(1)] | None = None,
     ) -> None:
@@ -109,6 +113,7 @@ class Adversarial(Model):
         self.penalties = dict(penalties or {})
         self.techniques = dict(techniques or {})
         self.relaxation = relaxation or Relaxation()
+        self.pretraining = pretraining
         self.latent, self.latent_kind, self.pack = latent, latent_kind, pack
         self._factories = generator_optimizer, discriminator_optimizer
         shapes = {name: d.feature_shape for name, d in self.conditions.items()}
@@ -120,6 +125,8 @@ class Adversarial(Model):
         self.scoreboard = Scoreboard()
         check_players(self.objective, self.discriminator, self.penalties, pack)
         self.relaxation.check(self)
+        if pretraining is not None:
+            pretraining.check(self)
         for technique in self.techniques.values():
             technique.check(self)
         self._latents: torch.Generator | None = None
@@ -149,7 +156,10 @@ class Adversarial(Model):
         return counters["batches_seen"] >= end or (most is not None and counters["updates"] >= most)
 
     def iterate(self, source: TrainLoader) -> None:
-        """Make one iteration of the algorithm."""
+        """Make one iteration of the algorithm, or one update of what comes before it."""
+        before, seen = self.pretraining, self._position["batches_seen"]
+        if before is not None and before.lasts(seen, source.per_epoch):
+            return before.update(self, source)
         iteration = self._position["iterations"]
         real: Batch | None = None
         for _ in range(in_force(self.discriminator_steps, iteration)):
@@ -162,8 +172,8 @@ class Adversarial(Model):
 
     def update_discriminator(self, real: Batch) -> None:
         """Make one update of the discriminator on a minibatch and fresh codes."""
-        self._begin_attempt()
-        condition = self._features(real.condition)
+        self.begin_attempt()
+        condition = self.condition_features(real.condition)
         with torch.no_grad():
             fake = self.fake(self.codes(len(real)), condition)
         x = self._real_features(real)
@@ -187,8 +197,8 @@ class Adversarial(Model):
 
     def update_generator(self, real: Batch) -> None:
         """Make one update of the generator on fresh codes."""
-        self._begin_attempt()
-        condition = self._features(real.condition)
+        self.begin_attempt()
+        condition = self.condition_features(real.condition)
         self._let_judge_learn(False)
         codes = self.codes(len(real))
         parameters = self.generator(codes, condition)
@@ -199,11 +209,13 @@ class Adversarial(Model):
         for technique in self.techniques.values():
             game = technique.foreseen(game)
         needed = game.scored_real.scores if self.objective.paired else None
-        loss = self.objective.generator_loss(game.scored_fake.scores, needed)
+        loss = played = self.objective.generator_loss(game.scored_fake.scores, needed)
+        for technique in self.techniques.values():
+            loss = technique.objective_weight * loss
         for technique in self.techniques.values():
             loss = loss + technique.generator_loss(game)
         self._note("generator", loss, game.scored_fake.scores)
-        if not self._frozen("generator", loss):
+        if not self._frozen("generator", played):
             self.descend(self.relaxation.descended(loss, game, parameters), 0)
             if self.generator_ema is not None and self.ema_decay is not None:
                 move_average(self.generator_ema, self.generator, self.ema_decay)
@@ -245,7 +257,7 @@ class Adversarial(Model):
         refuse_infinite(updates, generator=self.generator, discriminator=self.discriminator)
         super().on_save_checkpoint(checkpoint)
 
-    def _begin_attempt(self) -> None:
+    def begin_attempt(self) -> None:
         """Put the streams of codes and of other noise at the place that this update has."""
         self.count(attempts=1)
         self.seed_noise(self._position["attempts"])
@@ -273,7 +285,7 @@ class Adversarial(Model):
             features = technique.shown(features, self._position["updates"])
         return packed(features, self.pack)
 
-    def _features(self, condition: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def condition_features(self, condition: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {name: d.features(condition[name]) for name, d in self.conditions.items()}
 
     # -- evaluation and sampling --------------------------------------------------------------

@@ -39,7 +39,7 @@ class Model(Evaluated):
     counters (`discriminator_updates`) extends `COUNTERS`.
 
     `MONITOR` is the validation value by which the best weights are told when the config leaves that
-    to the model; None: the latest are.
+    to the model; None: the latest are. `RATE` is where a learning rate stands, for messages.
 
     A model of which an update leaves some parameters without gradients sets `takes_turns`.
 
@@ -54,6 +54,7 @@ class Model(Evaluated):
 
     COUNTERS: ClassVar[tuple[str, ...]] = ("updates", "batches_seen", "examples_seen", "epochs")
     MONITOR: ClassVar[str | None] = "valid/nll"
+    RATE: ClassVar[str] = "model.optimizer.lr"
     draws: ClassVar[bool] = False
     takes_turns: ClassVar[bool] = False
     updates: Tensor
@@ -164,15 +165,15 @@ class Model(Evaluated):
         """Count one batch of real data, over all processes."""
         self.count(batches_seen=1, examples_seen=len(batch) * self.trainer.world_size)
 
-    def counted_loss(self, loss: Tensor) -> Tensor:
-        """Count one update; every `log_every` updates, log the mean loss of these."""
+    def counted_loss(self, loss: Tensor, name: str = "train/loss") -> Tensor:
+        """Count one update; every `log_every` updates, log the mean loss of these by a name."""
         self._loss_sum.add_(loss.detach())
         self.count(updates=1)
         logs = self._position["updates"] % self.log_every == 0
         if logs or self.device.type == "cpu":  # a GPU would stall if it were asked at every update
             self._refuse_divergence()
         if logs:
-            self.emit({"train/loss": float(self._loss_sum) / self.log_every})
+            self.emit({name: float(self._loss_sum) / self.log_every})
             self._loss_sum.zero_()
         return loss
 
@@ -181,7 +182,7 @@ class Model(Evaluated):
         if self.MONITOR is None and not math.isfinite(float(self._loss_sum)):
             raise UserError(
                 f"The loss is no number at update {self._position['updates']}: training diverged, "
-                "and the last checkpoint is kept; try a smaller model.optimizer.lr, or "
+                f"and the last checkpoint is kept; try a smaller {self.RATE}, or "
                 "trainer.gradient_clip=1."
             )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 import torch
 from annotated_types import Ge, Gt
@@ -16,7 +16,7 @@ from partimento.distributions import Distribution
 from partimento.errors import UserError
 from partimento.metrics.neighbours import nearest
 from partimento.models.base import Evaluation, Model, OptimizerFactory
-from partimento.models.latent import check_fixed_length, draw_latent, sample_generator
+from partimento.models.latent import Kind, check_fixed_length, draw_latent, sample_generator
 from partimento.models.relaxation import Relaxation
 from partimento.networks import MLP
 from partimento.seeds import stream_seed
@@ -61,7 +61,7 @@ class ImplicitMaximumLikelihood(Model):
         optimizer: OptimizerFactory = torch.optim.Adam,
         relaxation: Relaxation | None = None,
         latent: Annotated[int, Gt(0)] = 64,
-        latent_kind: Literal["normal", "uniform"] = "normal",
+        latent_kind: Kind = "normal",
         pool: Annotated[int, Gt(0)] = 10,
         batches: Annotated[int, Gt(0)] = 4,
         rematch: Annotated[int, Gt(0)] = 8,

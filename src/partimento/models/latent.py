@@ -17,7 +17,7 @@ from partimento.models.sampling import expanded
 from partimento.networks.noise import noise_from
 from partimento.seeds import generator as stream
 
-Kind = Literal["normal", "uniform"]
+Kind = Literal["normal", "uniform", "unit"]
 Method = Literal["linear", "spherical"]
 NEARLY = 1e-6
 """Angle in radians below which two directions are taken as one, or as opposite."""
@@ -30,7 +30,9 @@ def draw_latent(
     generator: torch.Generator | None,
     device: torch.device | str = "cpu",
 ) -> Tensor:
-    """Return codes `(count, size)`, standard normal or uniform in [-1, 1)."""
+    """Return codes `(count, size)`: standard normal, uniform in [-1, 1), or (unit) in [0, 1)."""
+    if kind == "unit":
+        return torch.rand(count, size, generator=generator, device=device)
     if kind == "uniform":
         return torch.rand(count, size, generator=generator, device=device) * 2 - 1
     return torch.randn(count, size, generator=generator, device=device)

@@ -84,9 +84,11 @@ class Technique(Component):
 
     Attributes:
         pathwise: Whether it needs gradients through the generator's examples.
+        objective_weight: Factor that it gives to the objective's own loss of the generator.
     """
 
     pathwise: ClassVar[bool] = False
+    objective_weight: float = 1.0
 
     def check(self, model: Adversarial) -> None:
         """Refuse a model with which the technique makes no sense.
@@ -152,19 +154,32 @@ class FeatureMatching(Technique):
             Yang et al. 2017, section 3.3).
         input_weight: Factor of the squared distance of the mean examples themselves (lambda_1 of
             MidiNet).
+        pairs: Whether each generated example is compared with one real example, and the squared
+            distances averaged (C-RNN-GAN, Mogren 2016, section 3), in place of the means.
+        objective_weight: Factor of the generator's loss in the game itself; 0: features are matched
+            in its place, as in C-RNN-GAN.
     """
 
     pathwise = True
 
     def __init__(
-        self, weight: Annotated[float, Ge(0)] = 1.0, input_weight: Annotated[float, Ge(0)] = 0.0
+        self,
+        weight: Annotated[float, Ge(0)] = 1.0,
+        input_weight: Annotated[float, Ge(0)] = 0.0,
+        pairs: bool = False,
+        objective_weight: Annotated[float, Ge(0)] = 1.0,
     ) -> None:
         self.weight = weight
         self.input_weight = input_weight
+        self.pairs = pairs
+        self.objective_weight = objective_weight
 
     def generator_loss(self, game: Game) -> Tensor | float:
         real, fake = game.scored_real.features.detach(), game.scored_fake.features
-        loss = self.weight * (real.mean(0) - fake.mean(0)).square().sum()
+        if self.pairs:
+            loss = self.weight * (real - fake).square().flatten(1).sum(1).mean()
+        else:
+            loss = self.weight * (real.mean(0) - fake.mean(0)).square().sum()
         if self.input_weight:
             loss = loss + self.input_weight * (game.real.mean(0) - game.fake.mean(0)).square().sum()
         return loss
@@ -198,8 +213,11 @@ class ModeSeeking(Technique):
 class Freezing(Technique):
     """A player pauses while its loss is below a share of the other's (C-RNN-GAN, Mogren 2016).
 
+    The generator's loss is that in the game, without what techniques add or put in its place:
+    a distance of features is on no scale that compares.
+
     Args:
-        share: The share; 0.7 in the paper, section 4.
+        share: The share; 0.7 in the paper, section 3.
     """
 
     def __init__(self, share: Annotated[float, Gt(0), Lt(1)] = 0.7) -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from partimento.metrics.music.mogren import mogren_statistics
 from partimento.metrics.music.musegan import musegan_statistics
 from partimento.metrics.music.muspy_metrics import muspy_statistics
 from partimento.metrics.music.voices import Share, voice_statistics
@@ -23,8 +24,12 @@ STATISTICS = {
     "pitch_entropy": "bits",
     "pitch_class_entropy": "bits, 3.58 at most",
     "scale_consistency": "share of notes in the best major or minor scale",
+    "mode_consistency": "the same with harmonic minor among the scales (C-RNN-GAN)",
     "polyphony": "pitches at once, where any sounds",
     "polyphony_rate": "share of time with two pitches or more",
+    "joint_onsets": "share of onsets at which several notes begin (C-RNN-GAN's polyphony)",
+    "repetitions": "pairs of equal runs of three pitches (C-RNN-GAN)",
+    "intensity_span": "from the softest to the loudest velocity (C-RNN-GAN)",
     "groove_consistency": "likeness of neighbouring bars' rhythms",
     "empty_beat_rate": "share of silent beats",
     "empty_bar_rate": "share of silent bars",
@@ -69,7 +74,9 @@ def shares_of(pieces: Sequence[Piece]) -> Shares:
     """Return what was counted of each piece for each of `STATISTICS`."""
     rows = np.zeros((2, len(pieces), len(STATISTICS)))
     for number, piece in enumerate(pieces):
-        values = {**muspy_statistics(piece), **musegan_statistics(piece)}
+        values = {
+            **muspy_statistics(piece), **musegan_statistics(piece), **mogren_statistics(piece)
+        }  # fmt: skip
         found = {name: Share(value, 1) for name, value in values.items() if not math.isnan(value)}
         found |= voice_statistics(piece)
         for column, name in enumerate(STATISTICS):
