@@ -27,7 +27,15 @@ ALL = sorted(
 LIKELIHOODS = (("model/objective", "softmax"), ("model/objective", "sigmoid"))
 PLAYERS = tuple(
     f"model/{part}"
-    for part in ("generator", "discriminator", "objective", "relaxation", "penalties", "techniques")
+    for part in (
+        "generator",
+        "discriminator",
+        "objective",
+        "relaxation",
+        "penalties",
+        "techniques",
+        "optimizers",
+    )
 )
 # Options of an adversarial model.
 GAMES = [pair for pair in ALL if pair[0] in PLAYERS and pair not in LIKELIHOODS]
@@ -61,6 +69,9 @@ def with_option(overrides: list[str], group: str, option: str) -> list[str]:
 # Experiments on points and synthetic chorales have tests of their own: test_known_laws.py.
 LAWS = ("ring", "ring_imle", "grid", "grid_imle", "modes")
 OPTIONS = [pair for pair in OPTIONS if pair[0] != "experiment" or pair[1] not in LAWS]
+# Systems with a test file of their own, such as test_c_rnn_gan.py.
+OWN = ("c_rnn_gan", "next_event")
+OPTIONS = [pair for pair in OPTIONS if not pair[1].startswith(OWN)]
 # One watches a discriminator, which the default model has not, and one takes its time to learn:
 # diagnostics/test_discriminator.py and evaluation/test_encoder.py.
 OPTIONS.remove(("diagnostics", "discriminator"))

@@ -87,7 +87,9 @@ class LSTMStack(nn.Module):
     def start(self, like: Tensor) -> list[State]:
         """Return states of zeros for a batch, beside a tensor `(batch, ...)`."""
         sizes = [self.directions * layer.hidden_size for layer in self._lstms()]
-        return [(like.new_zeros(len(like), size), like.new_zeros(len(like), size)) for size in sizes]
+        return [
+            (like.new_zeros(len(like), size), like.new_zeros(len(like), size)) for size in sizes
+        ]
 
     def step(self, x: Tensor, states: Sequence[State]) -> tuple[Tensor, list[State]]:
         """Return the output `(batch, hidden[-1])` of one step, and the states after it.
@@ -130,7 +132,9 @@ class StepConditions:
             for name, shape in sorted((shapes or {}).items())
         }
         sizes = {name: math.prod(shape) for name, shape in (shapes or {}).items()}
-        self.width = sum(sizes[name] // (steps if dealt else 1) for name, dealt in self.dealt.items())
+        self.width = sum(
+            sizes[name] // (steps if dealt else 1) for name, dealt in self.dealt.items()
+        )
 
     def __call__(self, condition: Mapping[str, Tensor] | None) -> list[Tensor]:
         """Return what each condition tells the steps, `(batch, steps, numbers)`."""
@@ -314,7 +318,10 @@ class RecurrentDiscriminator(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Return scores and features of examples `(batch, *input_shape)`."""
         told = torch.cat([x.flatten(2), *self.conditions(condition)], dim=-1)
-        features, _ = self.stack(told)
+        # cuDNN's layers have no second derivative, which penalties and unrolling take.
+        twice = told.requires_grad and self.judge.weight.requires_grad
+        with torch.backends.cudnn.flags(enabled=torch.backends.cudnn.enabled and not twice):
+            features, _ = self.stack(told)
         logits = self.judge(features).squeeze(-1)
         score = averaged_logit(logits) if self.average == "probabilities" else logits.mean(dim=1)
         return score, features.flatten(1)

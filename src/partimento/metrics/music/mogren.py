@@ -64,7 +64,8 @@ def best_scale(piece: Piece) -> Scale:
     """Return the scale that holds most notes; of several that of the lowest tonic.
 
     The released code takes the difference of pitch class and tonic without its remainder by 12, so
-    that no note below the tonic ever matches, and only scales on C are measured as they should be.
+    that no pitch class below the tonic's ever matches: music in C, E flat or E comes out right, and
+    in A major with a lower share than it has.
     """
     count = np.bincount(piece.pitch % PITCH_CLASSES, minlength=PITCH_CLASSES)
     if not len(piece):
@@ -98,7 +99,7 @@ def repetitions(piece: Piece, length: int) -> int:
     apart = len(runs) + length
     key = np.sort(kind * apart + np.arange(len(runs)))
     same = np.searchsorted(key, (key // apart + 1) * apart)
-    return int((same - np.minimum(np.searchsorted(key, key + length), same)).sum())
+    return int((same - np.searchsorted(key, key + length)).sum())
 
 
 def intensity_span(piece: Piece) -> float:
