@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, cast
 
 import torch
 from annotated_types import Ge, Gt
@@ -108,7 +109,8 @@ class NextEvent(Pretraining):
         x = real.x[:, begin : begin + length]
         features = model.distribution.features(x)
         codes, condition = model.codes(len(real)), model.condition_features(real.condition)
-        parameters = full(model.generator.forced(codes, features, condition, begin))
+        foretell = cast("Callable[..., Tensor]", model.generator.forced)
+        parameters = full(foretell(codes, features, condition, begin))
         if isinstance(model.distribution, Normal):
             return (parameters - features).square().mean()
         return -model.distribution.log_prob(parameters, x).mean()

@@ -16,6 +16,9 @@ from partimento.errors import UserError
 State = tuple[Tensor, Tensor]
 """Output and cell of one layer after a step, `(batch, units)` each."""
 
+CELL = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+"""Weights of a layer, in the order in which a single step of torch takes them."""
+
 Hidden = Annotated[Sequence[Annotated[int, Gt(0)]], MinLen(1)]
 Feedback = Literal["linear", "softmax", "sigmoid", "none"]
 FED: dict[str, Callable[[Tensor], Tensor]] = {
@@ -101,7 +104,7 @@ class LSTMStack(nn.Module):
             raise ValueError("layers that read backwards too have no single steps")
         after: list[State] = []
         for layer, state in zip(self._lstms(), states, strict=True):
-            weights = layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0, layer.bias_hh_l0
+            weights = [getattr(layer, f"{name}_l0") for name in CELL]
             output, cell = torch.lstm_cell(x, list(state), *weights)
             after.append((output, cell))
             x = F.dropout(output, self.dropout, self.training)

@@ -104,4 +104,4 @@ def repetitions(piece: Piece, length: int) -> int:
 
 def intensity_span(piece: Piece) -> float:
     """Return the velocities from the softest to the loudest note; NaN: there is no note."""
-    return float(piece.velocity.max() - piece.velocity.min()) if len(piece) else math.nan
+    return float(np.ptp(np.asarray(piece.velocity))) if len(piece) else math.nan
