@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from partimento.errors import UserError
 from partimento.losses.penalties import input_gradient
+from partimento.networks.lstm import LSTMStack
 from partimento.networks.recurrent import (
-    LSTMStack,
     RecurrentDiscriminator,
     RecurrentGenerator,
     averaged_logit,
@@ -133,32 +133,6 @@ def test_one_batch_is_learnt_by_heart() -> None:
         loss.backward()
         optimizer.step()
     assert float(loss.detach()) < 0.01
-
-
-def test_steps_with_states_go_on_where_a_whole_run_was() -> None:
-    """What sequence models of other kinds are built of: a state taken over, then single steps."""
-    stack = LSTMStack(4, (6, 5))
-    x = torch.randn(BATCH, STEPS, 4)
-    whole, last = stack(x)
-    _, states = stack(x[:, :3])
-    for step in range(3, STEPS):
-        output, states = stack.step(x[:, step], states)
-        torch.testing.assert_close(output, whole[:, step])
-    for found, expected in zip(states, last, strict=True):
-        torch.testing.assert_close(found, expected)
-    resumed, _ = stack(x[:, 3:], stack(x[:, :3])[1])
-    torch.testing.assert_close(resumed, whole[:, 3:])
-
-
-def test_bidirectional_states_hold_both_directions() -> None:
-    stack = LSTMStack(4, (6,), bidirectional=True)
-    x = torch.randn(BATCH, STEPS, 4)
-    outputs, ((output, _),) = stack(x)
-    assert stack.width == 12
-    torch.testing.assert_close(output[:, :6], outputs[:, -1, :6])
-    torch.testing.assert_close(output[:, 6:], outputs[:, 0, 6:])  # backwards, it ends at the first
-    with pytest.raises(ValueError, match="no single steps"):
-        stack.step(x[:, 0], stack.start(x))
 
 
 def test_dropout_is_between_layers_and_only_in_training() -> None:
