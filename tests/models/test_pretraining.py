@@ -20,6 +20,7 @@ from partimento.networks import MLP
 from partimento.networks.recurrent import RecurrentDiscriminator, RecurrentGenerator
 from partimento.runs.quiet import quiet_lightning
 from partimento.seeds import stream_seed
+from partimento.studies.stacked import StackedAdversarial
 
 EVENTS = Normal((6, 2), scale=2.0, loc=1.0)
 COUNT, BATCH, LATENT = 20, 5, 12
@@ -167,6 +168,12 @@ def test_a_generator_that_foretells_nothing_is_refused() -> None:
     deaf = lambda *shapes: RecurrentGenerator(*shapes, hidden=(8,), feedback="none")  # noqa: E731
     with pytest.raises(UserError, match=r"feedback=none tells RecurrentGenerator nothing"):
         model_of(generator=deaf, pretraining=NextEvent())
+
+
+def test_it_is_no_part_of_a_stack() -> None:
+    model = model_of(pretraining=NextEvent())
+    with pytest.raises(UserError, match="the part 'pretraining' cannot be stacked"):
+        StackedAdversarial([model], torch.zeros(4, 6, 2), 2)
 
 
 # -- what the paper puts in the place of the generator's loss ------------------------------------

@@ -238,6 +238,7 @@ def _steps_ahead(model: Adversarial) -> int:
 def _check_parts(model: Adversarial) -> None:
     clipped = isinstance(model.objective, Wasserstein) and model.objective.clip is not None
     others = [n for n, t in model.techniques.items() if not isinstance(t, Unrolled)]
+    others += [] if model.pretraining is None else ["pretraining"]
     if others or len(model.techniques) > 1 or clipped:
         name = next(iter([*others, *model.techniques]), "clip")
         raise UserError(f"Models with the part '{name}' cannot be stacked: train them one by one.")
