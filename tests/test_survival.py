@@ -57,7 +57,7 @@ def assert_same_run(folder: Path, whole: Path) -> None:
     assert read_metrics(folder / "metrics.csv") == read_metrics(whole / "metrics.csv")
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.full)])
 def test_killed_at_random_times(seed, tiny, tmp_path, uninterrupted):
     overrides = tiny(*SURVIVAL)
     folder = tmp_path / "outputs" / "minibach-chorales" / uninterrupted.name
